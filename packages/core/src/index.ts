@@ -1,1 +1,9 @@
-export {}
+export { type Backoff, exponentialBackoff } from './backoff.ts'
+export { checkFunction, checkInteger, checkKey, checkNumber, describe } from './checks.ts'
+export { type Clock, systemClock } from './clock.ts'
+export { within } from './deadline.ts'
+export { abortedError, type ErrorCode, HeadraceError, isHeadraceError, throwIfAborted } from './errors.ts'
+export { createLimiter, type Limiter } from './limiter.ts'
+export { guardObserver, type Observer } from './observe.ts'
+export { cryptoRandom, type Random, randomBelow, randomId, seededRandom } from './random.ts'
+export { retry } from './retry.ts'

@@ -1,0 +1,76 @@
+/** One sentence of a contract, and how it is checked on a fresh subject. */
+export interface Rule<Subject, Supports = Record<string, unknown>> {
+  /** A sentence about behaviour; the name under which a driver can skip it. */
+  readonly name: string
+  /** Features the subject must declare; where it does not, the rule does not apply to it. */
+  readonly needs?: (supports: Supports) => boolean
+  readonly check: (subject: Subject) => Promise<void>
+}
+
+export interface ConformanceOptions<Subject, Supports> {
+  /** The test function of any runner: `test(name, run)`, with `test.skip` where the runner has one. */
+  readonly test: TestFunction
+  /** Makes a fresh, empty subject for one rule; `close` runs after the rule, also when it fails. */
+  readonly create: () => Promise<Fixture<Subject>> | Fixture<Subject>
+  readonly supports: Supports
+  /** Rules the subject is known not to keep, each with the reason, which is shown in the name of the skipped test. */
+  readonly skip?: Readonly<Record<string, string>>
+}
+
+export interface Fixture<Subject> {
+  readonly subject: Subject
+  close?(): Promise<void> | void
+}
+
+export interface TestFunction {
+  (name: string, run: () => Promise<void>): unknown
+  skip?(name: string, run: () => Promise<void>): unknown
+}
+
+/**
+ * Registers one test for each rule with the runner. A rule that is skipped stays visible, with its reason.
+ * @throws RangeError when `skip` names a rule that does not exist: a renamed rule must not stay skipped unseen.
+ */
+export function runConformance<Subject, Supports>(
+  rules: readonly Rule<Subject, Supports>[],
+  options: ConformanceOptions<Subject, Supports>,
+): void {
+  const { test, create, supports, skip = {} } = options
+  for (const name of Object.keys(skip)) {
+    if (!rules.some((rule) => rule.name === name)) throw new RangeError(`skip names an unknown rule: "${name}"`)
+  }
+  for (const rule of rules) {
+    const run = () => checkRule(rule, create)
+    const reason = skip[rule.name] ?? (rule.needs && !rule.needs(supports) ? 'not supported by this driver' : undefined)
+    if (reason === undefined) test(rule.name, run)
+    else test.skip?.(`${rule.name} (skipped: ${reason})`, run)
+  }
+}
+
+/**
+ * Checks every rule that applies and returns the names of the broken ones. For testing a suite against drivers that are
+ * broken on purpose: each must be caught by the rule that is meant for it.
+ */
+export async function brokenRules<Subject, Supports>(
+  rules: readonly Rule<Subject, Supports>[],
+  options: Pick<ConformanceOptions<Subject, Supports>, 'create' | 'supports'>,
+): Promise<string[]> {
+  const broken: string[] = []
+  for (const rule of rules) {
+    if (rule.needs && !rule.needs(options.supports)) continue
+    await checkRule(rule, options.create).catch(() => broken.push(rule.name))
+  }
+  return broken
+}
+
+async function checkRule<Subject, Supports>(
+  rule: Rule<Subject, Supports>,
+  create: () => Promise<Fixture<Subject>> | Fixture<Subject>,
+): Promise<void> {
+  const fixture = await create()
+  try {
+    await rule.check(fixture.subject)
+  } finally {
+    await fixture.close?.()
+  }
+}

@@ -1,0 +1,46 @@
+import type { Clock } from './clock.ts'
+import { abortedError, HeadraceError } from './errors.ts'
+
+/**
+ * Waits for `work` at most `ms`, and no longer than `signal` allows. `work` goes on by itself: what it still
+ * delivers after we stopped waiting is handed to `onLate`, so that an acquisition can be undone; a late failure is dropped.
+ * @throws HeadraceError `TIMEOUT` (it may have happened) or `ABORTED`; or what `work` rejects with in time.
+ */
+export function within<T>(
+  clock: Clock,
+  ms: number,
+  work: PromiseLike<T>,
+  options: { signal?: AbortSignal | undefined; onLate?: (value: T) => void; what?: string } = {},
+): Promise<T> {
+  const { signal, onLate, what = 'the operation' } = options
+  return new Promise((resolve, reject) => {
+    let waiting = true
+    const stop = () => {
+      waiting = false
+      cancel()
+      signal?.removeEventListener('abort', abort)
+    }
+    const abort = () => {
+      stop()
+      reject(abortedError(signal!, what))
+    }
+    const cancel = clock.after(ms, () => {
+      stop()
+      reject(new HeadraceError('TIMEOUT', `${what} gave no answer within ${ms} ms`))
+    })
+    work.then(
+      (value) => {
+        if (!waiting) return onLate?.(value)
+        stop()
+        resolve(value)
+      },
+      (error: unknown) => {
+        if (!waiting) return
+        stop()
+        reject(error)
+      },
+    )
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
+  })
+}

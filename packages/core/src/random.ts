@@ -1,0 +1,56 @@
+import { getRandomValues } from 'node:crypto'
+
+/** A source of random numbers. Give a seeded one to make a run repeatable. */
+export interface Random {
+  /** Uniform in [0, 1), with 32 bits of resolution or more. */
+  next(): number
+}
+
+const pool = new Uint32Array(1024)
+let used = pool.length
+
+/** Random numbers of the operating system; 4 KB are drawn at a time. */
+export const cryptoRandom: Random = {
+  next() {
+    if (used === pool.length) {
+      getRandomValues(pool)
+      used = 0
+    }
+    return pool[used++]! / 2 ** 32
+  },
+}
+
+/**
+ * The same numbers for the same seed, on every machine. Not for secrets.
+ * Steele and Vigna's SplitMix generator with 32-bit state, as in Java's `SplittableRandom`.
+ * @param seed any integer; its low 32 bits count.
+ */
+export function seededRandom(seed: number): Random {
+  if (!Number.isInteger(seed)) throw new RangeError(`seed must be an integer, received ${seed}`)
+  let state = seed | 0
+  return {
+    next() {
+      state = (state + 0x9e3779b9) | 0
+      let z = state ^ (state >>> 16)
+      z = Math.imul(z, 0x21f0aaad)
+      z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+      return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32
+    },
+  }
+}
+
+/** An identifier of 128 random bits as 32 hexadecimal digits. */
+export function randomId(random: Random = cryptoRandom): string {
+  let id = ''
+  for (let word = 0; word < 4; word++) {
+    id += Math.floor(random.next() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0')
+  }
+  return id
+}
+
+/** A uniform integer in [0, bound). */
+export function randomBelow(random: Random, bound: number): number {
+  return Math.floor(random.next() * bound)
+}
