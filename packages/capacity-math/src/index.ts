@@ -1,0 +1,7 @@
+export type { Distribution } from './distribution.ts'
+export { erlangB, logErlangB, minServersForBlocking } from './erlang-b.ts'
+export { erlangC, logErlangC, minServersForWait } from './erlang-c.ts'
+export { type LittlesLaw, littlesLaw, utilizationLaw } from './little.ts'
+export { mmc, type QueueModel, type StableQueue, type UnstableQueue } from './mmc.ts'
+export { poissonCdf, poissonLogCdf, poissonLogPmf, poissonLogSf, poissonPmf, poissonSf } from './poisson.ts'
+export { poissonIsf, poissonQuantile } from './poisson-quantile.ts'
