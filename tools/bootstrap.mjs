@@ -15,7 +15,8 @@ const windows = process.platform === 'win32'
 function run(command, args) {
   const env = { ...process.env, PATH: bin + delimiter + process.env.PATH, NX_DAEMON: 'false' }
   // Asked for by npm or by pnpm: either way the inner pnpm must not inherit the outer one's settings.
-  for (const name of Object.keys(env)) if (/^(npm|pnpm)_config_/i.test(name) && !/registry|cafile|proxy/i.test(name)) delete env[name]
+  for (const name of Object.keys(env))
+    if (/^(npm|pnpm)_config_/i.test(name) && !/registry|cafile|proxy/i.test(name)) delete env[name]
   const { status, signal, error } = spawnSync(command, args, { cwd: root, env, stdio: 'inherit', shell: windows })
   if (error) throw error
   return status ?? (signal ? 1 : 0)
@@ -38,7 +39,18 @@ if (major < 24 || (major === 24 && minor < 11)) {
 const stamp = join(toolchain, 'installed')
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted.join(' ')) {
   console.log(`headrace: fetching ${wanted.join(' and ')} from the npm registry into .toolchain (once)`)
-  orExit(run('npm', ['install', '--prefix', toolchain, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', ...wanted]))
+  orExit(
+    run('npm', [
+      'install',
+      '--prefix',
+      toolchain,
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      ...wanted,
+    ]),
+  )
   writeFileSync(stamp, wanted.join(' '))
 }
 
