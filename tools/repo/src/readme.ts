@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const limitMs = 20_000
+
+/**
+ * Runs the first `ts` block of a package's README.md from the sources, with the package as working directory.
+ * @param packageUrl the folder of the package, ending in a slash: `new URL('..', import.meta.url)` in its `test/`.
+ * @returns what the example printed, and what its last comment lines say that it prints, both without white space at the end.
+ * @throws when there is no example, when it promises nothing, when it fails, and when it does not end within 20 s.
+ */
+export async function runReadme(packageUrl: URL): Promise<{ stdout: string; promised: string }> {
+  const readme = readFileSync(new URL('README.md', packageUrl), 'utf8')
+  const { code, promised } = exampleOf(readme)
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [
+      '--conditions=@headrace/source',
+      '--disable-warning=ExperimentalWarning',
+      '--input-type=module-typescript',
+      '--eval',
+      code,
+    ],
+    // SIGKILL: an example that hangs in a handler of its own must still end.
+    { cwd: fileURLToPath(packageUrl), timeout: limitMs, killSignal: 'SIGKILL' },
+  )
+  return { stdout: stdout.trimEnd(), promised }
+}
+
+/** The first `ts` block of a README, and the last unbroken run of comment lines in it without their slashes. */
+export function exampleOf(readme: string): { code: string; promised: string } {
+  const code = /^```ts\n([\s\S]*?)^```/m.exec(readme)?.[1]
+  if (code === undefined) throw new Error('README.md has no ts block')
+  const comments = [...code.matchAll(/(?:^\/\/.*\n)+/gm)].at(-1)?.[0]
+  if (comments === undefined) throw new Error('the ts block of README.md has no comment that says what it prints')
+  return { code, promised: comments.replace(/^\/\/ ?/gm, '').trimEnd() }
+}
