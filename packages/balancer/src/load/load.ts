@@ -16,40 +16,34 @@ export interface Load {
  */
 export type Outcome = 'success' | 'failure' | 'ignored'
 
+/** A load that is being counted: one `end` for each `begin`. */
 export interface LoadMeter extends Load {
-  /** Counts one more in flight, until the returned function is called; a second call of that does nothing. */
-  begin(): (outcome: Outcome) => boolean
+  begin(): void
+  end(outcome: Outcome): void
 }
 
 export function loadMeter(): LoadMeter {
-  const counts = { success: 0, failure: 0, ignored: 0 }
-  let inFlight = 0
-  return {
-    get inFlight() {
-      return inFlight
-    },
-    get succeeded() {
-      return counts.success
-    },
-    get failed() {
-      return counts.failure
-    },
-    get ignored() {
-      return counts.ignored
-    },
+  const load = {
+    inFlight: 0,
+    succeeded: 0,
+    failed: 0,
+    ignored: 0,
     begin() {
-      let open = true
-      inFlight++
-      return (outcome) => {
-        if (!Object.hasOwn(counts, outcome)) {
-          throw new TypeError(`outcome must be 'success', 'failure' or 'ignored', received ${String(outcome)}`)
-        }
-        if (!open) return false
-        open = false
-        inFlight--
-        counts[outcome]++
-        return true
-      }
+      load.inFlight++
     },
+    end(outcome: Outcome) {
+      load.inFlight--
+      if (outcome === 'success') load.succeeded++
+      else if (outcome === 'failure') load.failed++
+      else load.ignored++
+    },
+  }
+  return load
+}
+
+/** @throws TypeError unless `outcome` is one of the three words. */
+export function checkOutcome(outcome: unknown): asserts outcome is Outcome {
+  if (outcome !== 'success' && outcome !== 'failure' && outcome !== 'ignored') {
+    throw new TypeError(`outcome must be 'success', 'failure' or 'ignored', received ${String(outcome)}`)
   }
 }
