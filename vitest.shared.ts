@@ -5,14 +5,26 @@ const conditions = ['@headrace/source', 'module', 'node', 'development|productio
 
 const base: ViteUserConfig = { ssr: { resolve: { conditions } }, resolve: { conditions } }
 
+// The check counts from these files, also where nx takes a result from its cache: they are outputs of the targets.
+const reported = (target: string) => ({
+  reporters: ['default', 'json'],
+  outputFile: { json: `.results/${target}.json` },
+})
+
 /** Tests that need nothing but this process. */
 export const project: ViteUserConfig = defineConfig({
   ...base,
-  test: { include: ['test/**/*.test.ts'], exclude: ['test/servers/**'] },
+  test: { include: ['test/**/*.test.ts'], exclude: ['test/servers/**'], ...reported('test') },
 })
 
 /** Tests against real servers; a server that is missing fails them. */
 export const servers: ViteUserConfig = defineConfig({
   ...base,
-  test: { include: ['test/servers/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000, fileParallelism: false },
+  test: {
+    include: ['test/servers/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    fileParallelism: false,
+    ...reported('test-servers'),
+  },
 })
