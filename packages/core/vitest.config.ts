@@ -1,1 +1,4 @@
-export { project as default } from '../../vitest.shared.ts'
+import { mergeConfig } from 'vitest/config'
+import { project } from '../../vitest.shared.ts'
+
+export default mergeConfig(project, { test: { typecheck: { enabled: true, include: ['test/**/*.test-d.ts'] } } })

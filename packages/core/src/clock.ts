@@ -1,3 +1,4 @@
+import { checkNumber } from './checks.ts'
 import { abortedError } from './errors.ts'
 
 /** The source of time of every component. Give a manual one to test without waiting. */
@@ -6,16 +7,25 @@ export interface Clock {
   nowMs(): number
   /** Milliseconds since 1970. Can jump; for what is stored or shown, never for measuring a duration. */
   wallMs(): number
-  /** Resolves after `ms`; rejects with `ABORTED` in the turn in which `signal` aborts. Does not keep the process alive longer than its timer. */
+  /** Resolves after `ms`, timed as by `after`; rejects with `ABORTED` in the turn in which `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Runs `run` once after `ms`, unless the returned function is called before. A run that throws is the caller's bug. */
+  /**
+   * Runs `run` once, never before `ms` have passed by `nowMs`, unless the returned function is called first. A time in
+   * the past counts as 0, `Infinity` never comes. A run that throws is the caller's bug.
+   * @throws RangeError when `ms` is NaN.
+   */
   after(ms: number, run: () => void): () => void
 }
 
 /** Builds a clock from its three primitives; `sleep` follows from `after`. */
 export function clockFrom(source: Pick<Clock, 'nowMs' | 'wallMs' | 'after'>): Clock {
+  const after: Clock['after'] = (ms, run) => {
+    checkNumber('ms', ms, { max: Number.POSITIVE_INFINITY })
+    return source.after(Math.max(0, ms), run)
+  }
   return {
     ...source,
+    after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(abortedError(signal, 'the wait'))
@@ -23,7 +33,7 @@ export function clockFrom(source: Pick<Clock, 'nowMs' | 'wallMs' | 'after'>): Cl
           cancel()
           reject(abortedError(signal!, 'the wait'))
         }
-        const cancel = source.after(ms, () => {
+        const cancel = after(ms, () => {
           signal?.removeEventListener('abort', abort)
           resolve()
         })
@@ -40,10 +50,16 @@ export const systemClock: Clock = clockFrom({
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(ms, run) {
-    const end = performance.now() + ms
+    const endMs = performance.now() + ms
     let timer: ReturnType<typeof setTimeout>
     const arm = (leftMs: number) => {
-      timer = leftMs > timerMaxMs ? setTimeout(() => arm(end - performance.now()), timerMaxMs) : setTimeout(run, leftMs)
+      timer = setTimeout(fire, Math.min(Math.ceil(leftMs), timerMaxMs))
+    }
+    // The event loop counts whole milliseconds and can wake a little early, when what should be over is not yet.
+    const fire = () => {
+      const leftMs = endMs - performance.now()
+      if (leftMs > 0) arm(leftMs)
+      else run()
     }
     arm(ms)
     return () => clearTimeout(timer)

@@ -1,3 +1,6 @@
+import { systemClock } from './clock.ts'
+import { within } from './deadline.ts'
+
 /** One sentence of a contract, and how it is checked on a fresh subject. */
 export interface Rule<Subject, Supports = Record<string, unknown>> {
   /** A sentence about behaviour; the name under which a driver can skip it. */
@@ -28,37 +31,43 @@ export interface TestFunction {
 }
 
 /**
- * Registers one test for each rule with the runner. A rule that is skipped stays visible, with its reason.
- * @throws RangeError when `skip` names a rule that does not exist: a renamed rule must not stay skipped unseen.
+ * Registers one test for each rule with the runner. A rule that is skipped stays visible, with its reason in its name,
+ * also where the runner has no `test.skip`: there it is a test that checks nothing.
+ * @throws RangeError when `skip` names a rule that does not exist, which would stay skipped unseen after a change of
+ * name, or gives no reason.
  */
 export function runConformance<Subject, Supports>(
   rules: readonly Rule<Subject, Supports>[],
   options: ConformanceOptions<Subject, Supports>,
 ): void {
   const { test, create, supports, skip = {} } = options
-  for (const name of Object.keys(skip)) {
+  for (const [name, reason] of Object.entries(skip)) {
+    if (reason === '') throw new RangeError(`skip gives no reason for "${name}"`)
     if (!rules.some((rule) => rule.name === name)) throw new RangeError(`skip names an unknown rule: "${name}"`)
   }
   for (const rule of rules) {
     const run = () => checkRule(rule, create)
     const reason = skip[rule.name] ?? (rule.needs && !rule.needs(supports) ? 'not supported by this driver' : undefined)
     if (reason === undefined) test(rule.name, run)
-    else test.skip?.(`${rule.name} (skipped: ${reason})`, run)
+    else if (test.skip) test.skip(`${rule.name} (skipped: ${reason})`, run)
+    else test(`${rule.name} (skipped: ${reason})`, async () => {})
   }
 }
 
 /**
  * Checks every rule that applies and returns the names of the broken ones. For testing a suite against drivers that are
  * broken on purpose: each must be caught by the rule that is meant for it.
+ * @param options.ruleMaxMs a rule that takes longer counts as broken: a driver that hangs is broken too; 3 s by default.
  */
 export async function brokenRules<Subject, Supports>(
   rules: readonly Rule<Subject, Supports>[],
-  options: Pick<ConformanceOptions<Subject, Supports>, 'create' | 'supports'>,
+  options: Pick<ConformanceOptions<Subject, Supports>, 'create' | 'supports'> & { readonly ruleMaxMs?: number },
 ): Promise<string[]> {
+  const { create, supports, ruleMaxMs = 3_000 } = options
   const broken: string[] = []
   for (const rule of rules) {
-    if (rule.needs && !rule.needs(options.supports)) continue
-    await checkRule(rule, options.create).catch(() => broken.push(rule.name))
+    if (rule.needs && !rule.needs(supports)) continue
+    await within(systemClock, ruleMaxMs, checkRule(rule, create)).catch(() => broken.push(rule.name))
   }
   return broken
 }
@@ -70,7 +79,11 @@ async function checkRule<Subject, Supports>(
   const fixture = await create()
   try {
     await rule.check(fixture.subject)
-  } finally {
-    await fixture.close?.()
+  } catch (error) {
+    // How the rule was broken is the news; that the broken subject does not close either would hide it.
+    const closed = async () => fixture.close?.()
+    await closed().catch(() => {})
+    throw error
   }
+  await fixture.close?.()
 }

@@ -1,3 +1,5 @@
+import { describe } from './checks.ts'
+
 /**
  * What a caller can do about a failure. Programs branch on `code`, never on `message`.
  *
@@ -45,8 +47,14 @@ export class HeadraceError extends Error {
   }
 }
 
-/** True for an error of Headrace, of any copy of the package; with a `code`, for that code only. */
-export function isHeadraceError(error: unknown, code?: ErrorCode): error is HeadraceError {
+/**
+ * True for an error of Headrace, of any copy of the package; with a `code`, for that code only. An error that went
+ * through `structuredClone`, as between threads, has lost its code and is not recognised: send the code along.
+ */
+export function isHeadraceError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is HeadraceError & { readonly code: Code } {
   if (typeof error !== 'object' || error === null || !(brand in error)) return false
   return code === undefined || (error as unknown as HeadraceError).code === code
 }
@@ -59,4 +67,9 @@ export function abortedError(signal: AbortSignal, what = 'the operation'): Headr
 /** Throws `ABORTED` when `signal` has already fired. */
 export function throwIfAborted(signal: AbortSignal | undefined, what?: string): void {
   if (signal?.aborted) throw abortedError(signal, what)
+}
+
+/** What to say of something that was thrown, for a line of text: its message, or its kind where it is not an error. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : describe(error)
 }

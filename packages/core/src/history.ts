@@ -7,9 +7,9 @@ export interface Operation<Input, Output> {
   readonly input: Input
   /** Order of the invocation and of the answer among all recorded moments; the answer of an unknown outcome is `Infinity`. */
   readonly invokedAt: number
-  answeredAt: number
+  readonly answeredAt: number
   readonly invokedMs: number
-  outcome:
+  readonly outcome:
     | { readonly type: 'ok'; readonly output: Output }
     | { readonly type: 'fail' | 'unknown'; readonly error: unknown }
 }
@@ -30,7 +30,7 @@ export function recordHistory<Input, Output>(clock: Clock): History<Input, Outpu
   return {
     operations,
     async record(process, input, work) {
-      const operation: Operation<Input, Output> = {
+      const operation: Unfinished<Operation<Input, Output>> = {
         process,
         input,
         invokedAt: moment++,
@@ -53,5 +53,7 @@ export function recordHistory<Input, Output>(clock: Clock): History<Input, Outpu
     },
   }
 }
+
+type Unfinished<Finished> = { -readonly [Name in keyof Finished]: Finished[Name] }
 
 const nothingHappened: ReadonlySet<string> = new Set(['BUSY', 'UNAVAILABLE', 'REJECTED', 'STALE'])

@@ -6,13 +6,17 @@ export interface Limiter {
   /**
    * Runs `task` when its turn comes.
    * @throws HeadraceError `BUSY` at once when the waiting room is full; `ABORTED` when `signal` fires before the turn
-   * (a task that has begun is not stopped by it).
+   * (a task that has begun is not stopped by it). A task that never settles keeps its place: bound it with `within`.
    */
   run<T>(task: () => Promise<T> | T, signal?: AbortSignal): Promise<T>
   readonly running: number
   readonly waiting: number
 }
 
+/**
+ * @param options.concurrency how many tasks run at once.
+ * @param options.waitingMax how many may wait for their turn; 1,000 by default.
+ */
 export function createLimiter(options: { readonly concurrency: number; readonly waitingMax?: number }): Limiter {
   const { concurrency, waitingMax = 1_000 } = options
   checkInteger('concurrency', concurrency, { min: 1 })
@@ -42,6 +46,8 @@ export function createLimiter(options: { readonly concurrency: number; readonly 
       else if (waiting.size >= waitingMax) throw new HeadraceError('BUSY', `${waiting.size} tasks are waiting already`)
       else await turn(signal)
       try {
+        // The signal can fire between the hand-over of the place and this line.
+        throwIfAborted(signal, 'the wait for a turn')
         return await task()
       } finally {
         // The place goes straight to the next in line, so that a newcomer cannot slip in between.

@@ -1,8 +1,13 @@
+import { checkNumber } from './checks.ts'
 import { type Clock, clockFrom } from './clock.ts'
 
 /** Time that stands still until a test moves it. */
 export interface ManualClock extends Clock {
-  /** Moves time forward by `ms`: what is due runs in order of time, and promises settle in between. */
+  /**
+   * Moves time forward by `ms`: what is due runs in order of time, and promises settle in between. A timer that throws
+   * makes it reject, with the time left at that timer.
+   * @throws RangeError unless `ms` is finite and not negative.
+   */
   advance(ms: number): Promise<void>
   /** Lets everything happen that needs no time: promises and immediates settle. */
   settle(): Promise<void>
@@ -22,7 +27,7 @@ export function manualClock(wallStartMs = 1_767_225_600_000): ManualClock {
     nowMs: () => now,
     wallMs: () => wallStartMs + now,
     after(ms, run) {
-      const entry = { at: now + Math.max(0, ms), run }
+      const entry = { at: now + ms, run }
       const later = due.findIndex((other) => other.at > entry.at)
       due.splice(later === -1 ? due.length : later, 0, entry)
       return () => {
@@ -37,15 +42,17 @@ export function manualClock(wallStartMs = 1_767_225_600_000): ManualClock {
     },
     settle,
     async advance(ms) {
+      checkNumber('ms', ms, { min: 0 })
       const end = now + ms
       await settle()
       while (due[0] && due[0].at <= end) {
         const next = due.shift()!
-        now = next.at
+        now = Math.max(now, next.at)
         next.run()
         await settle()
       }
-      now = end
+      // Another advance that was not awaited may have gone further.
+      now = Math.max(now, end)
     },
   }
 }

@@ -1,4 +1,5 @@
 import { getRandomValues } from 'node:crypto'
+import { checkInteger } from './checks.ts'
 
 /** A source of random numbers. Give a seeded one to make a run repeatable. */
 export interface Random {
@@ -22,11 +23,12 @@ export const cryptoRandom: Random = {
 
 /**
  * The same numbers for the same seed, on every machine. Not for secrets.
- * Steele and Vigna's SplitMix generator with 32-bit state, as in Java's `SplittableRandom`.
- * @param seed any integer; its low 32 bits count.
+ * SplitMix (Steele, Lea and Flood, OOPSLA 2014) with 32 bits of state and the mixing constants of Wellons' hash
+ * prospector: one cycle through all 2^32 numbers, in which the seed chooses the place to begin.
+ * @param seed any safe integer; its low 32 bits count.
  */
 export function seededRandom(seed: number): Random {
-  if (!Number.isInteger(seed)) throw new RangeError(`seed must be an integer, received ${seed}`)
+  checkInteger('seed', seed)
   let state = seed | 0
   return {
     next() {
@@ -50,7 +52,7 @@ export function randomId(random: Random = cryptoRandom): string {
   return id
 }
 
-/** A uniform integer in [0, bound). */
+/** A uniform integer in [0, bound), for an integer `bound` from 1 to 2^32. */
 export function randomBelow(random: Random, bound: number): number {
   return Math.floor(random.next() * bound)
 }
