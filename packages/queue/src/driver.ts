@@ -1,0 +1,150 @@
+/**
+ * What a message system must do. Applications use `createQueue`; only backends implement this.
+ *
+ * A driver is told once and says what happened: it never retries, waits for a reconnection, validates, logs or measures.
+ * Every method may be called concurrently. Every promise settles at the latest when the connection it used is gone.
+ */
+export interface QueueDriver {
+  readonly name: string
+  readonly supports: QueueSupports
+  /**
+   * Makes the queue and its partitions exist. Doing it again is harmless.
+   * @returns what exists already and differs from what was asked for; empty where all is as described.
+   */
+  declare(queue: QueueDeclaration): Promise<readonly QueueDifference[]>
+  /**
+   * Stores the messages, in this order; two calls take effect in the order of the calls.
+   * @returns one outcome for each message. A rejection means that every outcome is unknown.
+   */
+  publish(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]>
+  /**
+   * Delivers the messages of one partition, oldest first, until the subscription ends. Of several subscriptions to one
+   * partition a single one is active; another becomes active when it ends.
+   */
+  subscribe(queue: string, partition: number, subscriber: Subscriber): Promise<Subscription>
+  /**
+   * Shows each dead letter that exists now to `visit`, oldest first, and does durably what it answers. A redriven message
+   * is stored at the end of its partition before it leaves the dead letters, so that a crash in between doubles it and
+   * never loses it.
+   */
+  visitDead(queue: string, visit: (dead: DeadMessage) => Promise<DeadVerdict> | DeadVerdict): Promise<void>
+  stats(queue: string): Promise<DriverStats>
+  /** Ends what the driver itself opened; the client that the application made stays open. */
+  close(): Promise<void>
+}
+
+/** How backends differ, as data. */
+export interface QueueSupports {
+  /** What is confirmed survives the end of this process and of the machine. */
+  readonly durable: boolean
+  /** Messages can be held back by `delayMs`. */
+  readonly delay: boolean
+  /** The backend refuses a message when `depthMax` are stored. */
+  readonly depthMax: boolean
+  /** `stats` knows the oldest waiting message. */
+  readonly oldest: boolean
+  /** Bytes of payload and headers of the largest message. */
+  readonly messageBytesMax: number
+}
+
+export interface QueueDeclaration {
+  readonly name: string
+  readonly partitions: number
+  /** Messages stored at most, as far as `supports.depthMax`. */
+  readonly depthMax: number
+}
+
+export interface QueueDifference {
+  readonly what: string
+  readonly wanted: string
+  /** Undefined where the backend does not tell. */
+  readonly found: string | undefined
+}
+
+/** A message on its way: everything is text or a number, so that every backend can carry it unchanged. */
+export interface QueueMessage {
+  readonly id: string
+  readonly key: string | undefined
+  readonly partition: number
+  /** JSON. */
+  readonly payload: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Wall clock of the publisher. */
+  readonly publishedAtMs: number
+  readonly delayMs: number
+}
+
+/**
+ * - `stored`: durable, as far as the driver is.
+ * - `full`: refused, the queue holds `depthMax` messages.
+ * - `refused`: understood and refused for another reason.
+ * - `unsent`: certainly not stored.
+ * - `unknown`: perhaps stored.
+ */
+export type PublishOutcome =
+  | { readonly type: 'stored' }
+  | { readonly type: 'full' }
+  | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'unsent' | 'unknown'; readonly cause: unknown }
+
+export interface Subscriber {
+  /** Deliveries that may be unsettled at a time. */
+  readonly credit: number
+  onDelivery(delivery: Delivery): void
+  /** Called once when the subscription has ended without `close`; its unsettled messages are delivered again. */
+  onLost(cause: unknown): void
+}
+
+export interface Delivery {
+  /** Names this delivery to the `settle` of its own subscription. */
+  readonly tag: number
+  readonly message: Omit<QueueMessage, 'delayMs'>
+  /** How often the message was delivered before, as far as the backend knows. */
+  readonly redeliveries: number
+}
+
+export interface Subscription {
+  /**
+   * Removes messages from the queue; those with `dead` are moved to the dead letters, never lost in between. A tag that
+   * was settled before is passed over; after the subscription has ended nothing is settled.
+   */
+  settle(settlements: readonly Settlement[]): Promise<void>
+  /** Ends the subscription. Unsettled messages are delivered again, in their old order and before younger ones. */
+  close(): Promise<void>
+}
+
+export interface Settlement {
+  readonly tag: number
+  readonly dead?: DeadInfo | undefined
+}
+
+/**
+ * - `rejected`: the handler threw `reject(…)`.
+ * - `exhausted`: the handler failed at every attempt.
+ * - `invalid`: not JSON, or refused by the schema.
+ * - `redelivered`: delivered too often without an end, as by a message that kills the process.
+ */
+export type DeadReason = 'rejected' | 'exhausted' | 'invalid' | 'redelivered'
+
+export interface DeadInfo {
+  readonly reason: DeadReason
+  readonly error: string
+  readonly attempts: number
+  readonly deadAtMs: number
+}
+
+export interface DeadMessage extends DeadInfo {
+  readonly message: Omit<QueueMessage, 'delayMs'>
+}
+
+export type DeadVerdict = 'keep' | 'redrive' | 'remove' | 'stop'
+
+export interface DriverStats {
+  /** Stored and due, not delivered to anyone. */
+  readonly waiting: number
+  /** Held back by their delay; 0 where the backend does not tell. */
+  readonly delayed: number
+  readonly dead: number
+  /** Wall clock at which the oldest waiting message was published; undefined where none waits or it is not known. */
+  readonly oldestAtMs: number | undefined
+}

@@ -1,0 +1,170 @@
+import { abortedError, type Clock, HeadraceError, within } from '@headrace/core'
+import { createBatches } from './batches.ts'
+import { createDeadlines } from './deadlines.ts'
+import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
+import { messageBytes } from './message.ts'
+
+export interface Publisher {
+  /** Admits all of the messages or none; each promise settles by itself. */
+  publish(messages: readonly QueueMessage[], signal: AbortSignal | undefined): Promise<void>[]
+  readonly messages: number
+  readonly bytes: number
+  /** Refuses from now on, and waits for what is under way. */
+  close(): Promise<void>
+}
+
+export interface PublisherOptions {
+  readonly windowMax: number
+  readonly windowBytesMax: number
+  readonly publishMs: number
+}
+
+interface Pending {
+  readonly message: QueueMessage
+  readonly bytes: number
+  sent: boolean
+  settled: boolean
+  forget?: () => void
+  readonly resolve: () => void
+  readonly reject: (error: HeadraceError) => void
+}
+
+export function createPublisher(
+  driver: QueueDriver,
+  queue: string,
+  clock: Clock,
+  options: PublisherOptions,
+  hooks: { declared(): Promise<void>; busy(full: 'window' | 'bytes' | 'depth'): void },
+): Publisher {
+  const { windowMax, windowBytesMax, publishMs } = options
+  const closed: (() => void)[] = []
+  let closing = false
+  let messages = 0
+  let bytes = 0
+
+  const end = (pending: Pending, error?: HeadraceError) => {
+    if (pending.settled) return
+    pending.settled = true
+    deadlines.delete(pending)
+    pending.forget?.()
+    if (error) pending.reject(error)
+    else pending.resolve()
+  }
+  // What the driver still holds stays in the window, even when its caller has been answered: else a backend that hangs
+  // could be given more and more.
+  const leave = (pending: Pending) => {
+    messages--
+    bytes -= pending.bytes
+    if (messages === 0) for (const wake of closed.splice(0)) wake()
+  }
+  const drop = (pending: Pending, error: HeadraceError) => {
+    if (batches.remove(pending)) leave(pending)
+    end(pending, error)
+  }
+
+  const deadlines = createDeadlines<Pending>(clock, publishMs, (pending) => {
+    if (pending.sent) return end(pending, uncertain(pending.message, `no confirmation within ${publishMs} ms`))
+    const why = `${described(pending.message)} waited ${publishMs} ms for those before it and was not sent`
+    drop(pending, new HeadraceError('BUSY', why))
+  })
+
+  const batches = createBatches<Pending>({ sizeMax: 500, inFlightMax: 4, send })
+
+  async function send(batch: Pending[]): Promise<void> {
+    try {
+      await hooks.declared()
+    } catch (error) {
+      for (const pending of batch) {
+        leave(pending)
+        end(pending, error as HeadraceError)
+      }
+      return
+    }
+    const wanted = batch.filter((pending) => {
+      pending.sent = !pending.settled
+      if (pending.settled) leave(pending)
+      return pending.sent
+    })
+    if (wanted.length === 0) return
+    const answered = publishAll(wanted).then((outcomes) => {
+      wanted.forEach((pending, at) => {
+        leave(pending)
+        end(pending, failure(pending.message, outcomes[at]))
+      })
+    })
+    // The place in line comes back after the deadline of its last message, whether or not the driver answers.
+    await within(clock, publishMs, answered).catch(() => {})
+  }
+
+  async function publishAll(wanted: readonly Pending[]): Promise<readonly PublishOutcome[]> {
+    try {
+      return await driver.publish(
+        queue,
+        wanted.map((pending) => pending.message),
+      )
+    } catch (cause) {
+      return wanted.map(() => ({ type: 'unknown', cause }))
+    }
+  }
+
+  function failure(message: QueueMessage, outcome: PublishOutcome | undefined): HeadraceError | undefined {
+    switch (outcome?.type) {
+      case 'stored':
+        return undefined
+      case 'full':
+        hooks.busy('depth')
+        return new HeadraceError('BUSY', `queue "${queue}" is full: ${described(message)} was not stored`)
+      case 'refused':
+        return new HeadraceError('REJECTED', `${described(message)} was refused: ${outcome.reason}`)
+      case 'unsent':
+        return new HeadraceError('UNAVAILABLE', `${described(message)} could not be sent`, { cause: outcome.cause })
+      default:
+        return uncertain(message, 'the confirmation was lost', outcome?.cause)
+    }
+  }
+
+  const start = (message: QueueMessage, size: number, signal: AbortSignal | undefined) =>
+    new Promise<void>((resolve, reject) => {
+      const pending: Pending = { message, bytes: size, sent: false, settled: false, resolve, reject }
+      deadlines.add(pending)
+      batches.add(pending)
+      if (signal) stopWith(signal, pending)
+    })
+
+  const stopWith = (signal: AbortSignal, pending: Pending) => {
+    const abort = () => drop(pending, abortedError(signal, described(pending.message)))
+    signal.addEventListener('abort', abort, { once: true })
+    pending.forget = () => signal.removeEventListener('abort', abort)
+  }
+
+  const full = (what: 'window' | 'bytes', held: string) => {
+    hooks.busy(what)
+    return new HeadraceError('BUSY', `queue "${queue}" has ${held} unconfirmed: its ${what} is full`)
+  }
+  const described = (message: QueueMessage) => `message "${message.id}" to queue "${queue}"`
+  const uncertain = (message: QueueMessage, why: string, cause?: unknown) =>
+    new HeadraceError('TIMEOUT', `${described(message)} may or may not be stored: ${why}`, { cause })
+
+  return {
+    publish(wanted, signal) {
+      if (closing) throw new HeadraceError('CLOSED', `queue "${queue}" is closed`)
+      const sizes = wanted.map(messageBytes)
+      const total = sizes.reduce((sum, size) => sum + size, 0)
+      if (messages + wanted.length > windowMax) throw full('window', `${messages} messages`)
+      if (bytes + total > windowBytesMax) throw full('bytes', `${bytes} bytes`)
+      messages += wanted.length
+      bytes += total
+      return wanted.map((message, at) => start(message, sizes[at]!, signal))
+    },
+    get messages() {
+      return messages
+    },
+    get bytes() {
+      return bytes
+    },
+    close() {
+      closing = true
+      return messages === 0 ? Promise.resolve() : new Promise((resolve) => closed.push(resolve))
+    },
+  }
+}

@@ -1,0 +1,164 @@
+import { type Backoff, type Clock, within } from '@headrace/core'
+import { createBatches } from './batches.ts'
+import type { Delivery, QueueDriver, Settlement, Subscription } from './driver.ts'
+
+/** One subscription to one partition, from its beginning to its end. */
+export interface Source {
+  /** Deliveries of it are no longer ours: what is done with them cannot be settled, and they come again. */
+  readonly ended: boolean
+  /** Resolves `settled` when the backend has it. */
+  settle(settlement: Settlement, settled?: () => void): void
+}
+
+export interface Intake {
+  /** Waits for settlements under way, then gives back whatever is unsettled. */
+  close(): Promise<void>
+}
+
+export interface IntakeOptions {
+  readonly queue: string
+  readonly partition: number
+  readonly credit: number
+  readonly callMs: number
+  readonly backoff: Backoff
+  readonly clock: Clock
+}
+
+/** Keeps one partition subscribed, also when the connection goes and comes. */
+export function createIntake(
+  driver: QueueDriver,
+  options: IntakeOptions,
+  hooks: {
+    declared(): Promise<void>
+    delivery(source: Source, delivery: Delivery): void
+    subscribed(): void
+    /** It ended or could not be made: the deliveries of `source` are void. */
+    lost(source: Source | undefined, delayMs: number, cause: unknown): void
+  },
+): Intake {
+  const { queue, partition, credit, callMs, backoff, clock } = options
+  const stop = new AbortController()
+  let current: OpenSource | undefined
+  let failures = 0
+  const ended = keepSubscribed()
+
+  async function keepSubscribed(): Promise<void> {
+    while (!stop.signal.aborted) {
+      let source: OpenSource | undefined
+      const cause = await subscribe((made) => {
+        source = made
+      }).catch((error: unknown) => error)
+      if (stop.signal.aborted) return
+      const delayMs = backoff(++failures)
+      hooks.lost(source, delayMs, cause)
+      await clock.sleep(delayMs, stop.signal).catch(() => {})
+    }
+  }
+
+  /** Resolves with the cause when the subscription is lost; rejects where it cannot be made. */
+  async function subscribe(made: (source: OpenSource) => void): Promise<unknown> {
+    await hooks.declared()
+    return await new Promise<unknown>((resolve, fail) => {
+      const lose = (cause: unknown) => {
+        stop.signal.removeEventListener('abort', stopped)
+        resolve(cause)
+      }
+      const stopped = () => lose(undefined)
+      stop.signal.addEventListener('abort', stopped)
+      const source = openSource(lose)
+      made(source)
+      current = source
+      const subscriber = {
+        credit,
+        onDelivery(delivery: Delivery) {
+          if (source.ended) return
+          failures = 0
+          hooks.delivery(source, delivery)
+        },
+        onLost: source.end,
+      }
+      const subscribing = driver.subscribe(queue, partition, subscriber)
+      const onLate = (late: Subscription) => void late.close().catch(() => {})
+      within(clock, callMs, subscribing, { signal: stop.signal, onLate, what: 'the subscription' }).then(
+        (subscription) => {
+          source.opened(subscription)
+          if (!source.ended) hooks.subscribed()
+        },
+        (error: unknown) => {
+          fail(error)
+          source.end(error)
+        },
+      )
+    })
+  }
+
+  function openSource(lose: (cause: unknown) => void): OpenSource {
+    let open = true
+    let subscription: Subscription | undefined
+    let opened: (subscription: Subscription) => void
+    const subscribed = new Promise<Subscription>((resolve) => {
+      opened = resolve
+    })
+    const whenIdle: (() => void)[] = []
+    let unsettled = 0
+    const batches = createBatches<{ settlement: Settlement; settled: (() => void) | undefined }>({
+      sizeMax: 1_000,
+      inFlightMax: 1,
+      async send(items) {
+        try {
+          if (!open) return
+          const work = (subscription ?? (await subscribed)).settle(items.map((item) => item.settlement))
+          await within(clock, callMs, work, { what: 'settling' })
+          for (const item of items) item.settled?.()
+        } catch (error) {
+          // Unsettled messages only come again when their subscription ends, so it ends.
+          const failed = subscription
+          source.end(error)
+          void failed?.close().catch(() => {})
+        } finally {
+          unsettled -= items.length
+          if (unsettled === 0) for (const wake of whenIdle.splice(0)) wake()
+        }
+      },
+    })
+    const source: OpenSource = {
+      get ended() {
+        return !open
+      },
+      settle(settlement, settled) {
+        if (!open) return
+        unsettled++
+        batches.add({ settlement, settled })
+      },
+      opened(made) {
+        subscription = made
+        opened(made)
+      },
+      end(cause) {
+        if (!open) return
+        open = false
+        lose(cause)
+      },
+      async close() {
+        if (open && unsettled > 0) await new Promise<void>((resolve) => whenIdle.push(resolve))
+        open = false
+        await subscription?.close()
+      },
+    }
+    return source
+  }
+
+  return {
+    async close() {
+      stop.abort()
+      await ended
+      if (current) await within(clock, callMs, current.close(), { what: 'closing the subscription' }).catch(() => {})
+    },
+  }
+}
+
+interface OpenSource extends Source {
+  opened(subscription: Subscription): void
+  end(cause: unknown): void
+  close(): Promise<void>
+}
