@@ -1,30 +1,40 @@
-import type { Batch, Ledger, Store, StoredEvent, StoredReceipt, StoredState } from './store.ts'
+import { HeadraceError } from '@headrace/core'
+import type { Ledger, Store, StoredEvent, StoredReceipt, StoredState } from './store.ts'
+import { checkWriterName } from './store.ts'
 
 /** A store that lives and dies with this process, for tests and for trying things out. It keeps everything it is given. */
 export function memoryStore(): Store {
-  const tables = new Map<string, Tables>()
+  const writers = new Map<string, Tables>()
   return {
-    async open(name) {
-      const found = tables.get(name) ?? {
-        fences: new Map(),
-        states: new Map(),
-        receipts: new Map(),
-        events: [],
-        relayed: 0,
+    async open(name, partitions) {
+      checkWriterName(name)
+      const tables = writers.get(name) ?? emptyTables(partitions)
+      if (tables.partitions !== partitions) {
+        throw new HeadraceError('REJECTED', `writer "${name}" has ${tables.partitions} partitions, not ${partitions}`)
       }
-      tables.set(name, found)
-      return ledgerOf(found)
+      writers.set(name, tables)
+      return ledgerOf(tables)
     },
   }
 }
 
 interface Tables {
+  readonly partitions: number
   readonly fences: Map<number, bigint>
   readonly states: Map<string, StoredState>
   readonly receipts: Map<string, StoredReceipt>
-  readonly events: StoredEvent[]
-  relayed: number
+  readonly events: Map<number, StoredEvent[]>
+  position: number
 }
+
+const emptyTables = (partitions: number): Tables => ({
+  partitions,
+  fences: new Map(),
+  states: new Map(),
+  receipts: new Map(),
+  events: new Map(),
+  position: 0,
+})
 
 function ledgerOf(tables: Tables): Ledger {
   const { fences, states, receipts, events } = tables
@@ -39,26 +49,24 @@ function ledgerOf(tables: Tables): Ledger {
     async load(keys, ids) {
       return { states: present(states, keys), receipts: present(receipts, ids) }
     },
-    async commit(batch: Batch) {
+    async commit(batch) {
       if (fences.get(batch.partition) !== batch.token) return { type: 'stale' }
-      const known = present(
-        receipts,
-        batch.receipts.map((receipt) => receipt.id),
-      )
+      const known = batch.receipts.flatMap((receipt) => receipts.get(receipt.id) ?? [])
       if (known.length > 0) return { type: 'known', receipts: known }
       for (const state of batch.states) states.set(state.key, state)
       for (const receipt of batch.receipts) receipts.set(receipt.id, receipt)
-      for (const event of batch.events) events.push({ ...event, position: events.length + 1 })
+      const added = batch.events.map((event) => ({ ...event, position: ++tables.position }))
+      if (added.length > 0) events.set(batch.partition, [...(events.get(batch.partition) ?? []), ...added])
       return { type: 'committed' }
     },
-    async events(after, limit) {
-      return events.slice(after, after + limit)
+    async outbox(partition, limit) {
+      return (events.get(partition) ?? []).slice(0, limit)
     },
-    async relayed() {
-      return tables.relayed
-    },
-    async markRelayed(position) {
-      tables.relayed = Math.max(tables.relayed, position)
+    async published(partition, position) {
+      events.set(
+        partition,
+        (events.get(partition) ?? []).filter((event) => event.position > position),
+      )
     },
     async close() {},
   }

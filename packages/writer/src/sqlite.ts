@@ -1,29 +1,31 @@
 import { DatabaseSync } from 'node:sqlite'
-import { HeadraceError } from '@headrace/core'
+import { checkInteger, HeadraceError } from '@headrace/core'
 import type { Batch, CommitOutcome, Ledger, Store, StoredEvent, StoredReceipt, StoredState } from './store.ts'
+import { checkWriterName } from './store.ts'
 
 /**
  * A store in one SQLite file, through `node:sqlite` (no flag from Node 22.13 on). Write-ahead log with `synchronous=FULL`:
  * a commit is on the disk before it is answered. It works in the thread of the caller.
- * @param options.busyMs how long a statement waits, blocking, while another process writes to the file; 1,000 by default.
+ * @param options.busyMs how long a statement waits, blocking, while another process writes to the file; 0 to 60,000, 1,000 by default.
  */
 export function sqliteStore(path: string, options: { readonly busyMs?: number } = {}): Store {
   const { busyMs = 1_000 } = options
+  if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string')
+  checkInteger('busyMs', busyMs, { min: 0, max: 60_000 })
   return {
-    async open(name) {
-      // The name becomes part of table names; it is checked here, where it would do harm.
-      if (!/^[A-Za-z][A-Za-z0-9_]{0,47}$/.test(name)) {
-        throw new RangeError(
-          'a writer on SQLite needs a name of letters, digits and _, at most 48, starting with a letter',
-        )
-      }
-      const db = new DatabaseSync(path, { timeout: busyMs })
+    async open(name, partitions) {
+      checkWriterName(name)
+      let db: DatabaseSync | undefined
       try {
-        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+        db = new DatabaseSync(path, { timeout: busyMs })
+        // A longer log between two checkpoints: random ids touch the same pages again and again before they must be copied.
+        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000')
         db.exec(schema(name))
+        checkPartitions(db, name, partitions)
         return ledgerOf(db, name)
       } catch (error) {
-        db.close()
+        db?.close()
+        if (error instanceof HeadraceError) throw error
         throw new HeadraceError('UNAVAILABLE', `the SQLite file could not be opened: ${(error as Error).message}`, {
           cause: error,
         })
@@ -32,29 +34,40 @@ export function sqliteStore(path: string, options: { readonly busyMs?: number } 
   }
 }
 
+// Receipts keep their rowid, so that a batch appends them to the end of the file; only the index on the id is spread out.
 const schema = (name: string) => `
+  CREATE TABLE IF NOT EXISTS headrace_writers (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS "${name}_fences" (partition INTEGER PRIMARY KEY, token INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS "${name}_states" (key TEXT PRIMARY KEY, sequence INTEGER NOT NULL, state TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS "${name}_receipts" (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, sequence INTEGER NOT NULL, fingerprint TEXT NOT NULL, result TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS "${name}_events" (
-    position INTEGER PRIMARY KEY, id TEXT NOT NULL, "index" INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS "${name}_relay" (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);`
+    position INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL,
+    id TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS "${name}_outbox" ON "${name}_events" (partition, position);`
+
+function checkPartitions(db: DatabaseSync, name: string, partitions: number): void {
+  db.prepare('INSERT OR IGNORE INTO headrace_writers VALUES (?, ?)').run(name, partitions)
+  const found = db.prepare('SELECT partitions FROM headrace_writers WHERE name = ?').get(name) as { partitions: number }
+  if (found.partitions !== partitions) {
+    throw new HeadraceError('REJECTED', `writer "${name}" has ${found.partitions} partitions, not ${partitions}`)
+  }
+}
 
 function ledgerOf(db: DatabaseSync, name: string): Ledger {
   const fence = db.prepare(`SELECT token FROM "${name}_fences" WHERE partition = ?`)
   fence.setReadBigInts(true)
   const setFence = db.prepare(`INSERT OR REPLACE INTO "${name}_fences" VALUES (?, ?)`)
   const state = db.prepare(`SELECT key, sequence, state FROM "${name}_states" WHERE key = ?`)
-  const setState = db.prepare(`INSERT OR REPLACE INTO "${name}_states" VALUES (?, ?, ?)`)
+  const setState = db.prepare(`INSERT INTO "${name}_states" VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET sequence = excluded.sequence, state = excluded.state`)
   const receipt = db.prepare(`SELECT id, key, sequence, fingerprint, result FROM "${name}_receipts" WHERE id = ?`)
   const addReceipt = db.prepare(`INSERT INTO "${name}_receipts" VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-  const addEvent = db.prepare(`INSERT INTO "${name}_events" (id, "index", key, body) VALUES (?, ?, ?, ?)`)
-  const events = db.prepare(`SELECT * FROM "${name}_events" WHERE position > ? ORDER BY position LIMIT ?`)
-  const relayed = db.prepare(`SELECT position FROM "${name}_relay"`)
-  const setRelayed = db.prepare(
-    `INSERT INTO "${name}_relay" VALUES (1, ?) ON CONFLICT DO UPDATE SET position = max(position, excluded.position)`,
+  const addEvent = db.prepare(`INSERT INTO "${name}_events" (partition, id, key, body) VALUES (?, ?, ?, ?)`)
+  const outbox = db.prepare(
+    `SELECT position, id, key, body FROM "${name}_events" WHERE partition = ? ORDER BY position LIMIT ?`,
   )
+  const forget = db.prepare(`DELETE FROM "${name}_events" WHERE partition = ? AND position <= ?`)
 
   const tokenOf = (partition: number) => (fence.get(partition) as { token: bigint } | undefined)?.token ?? 0n
   const receiptsOf = (ids: readonly string[]) =>
@@ -79,7 +92,7 @@ function ledgerOf(db: DatabaseSync, name: string): Ledger {
       if (addReceipt.run(id, key, sequence, fingerprint, result).changes === 0) return { type: 'known', receipts: [] }
     }
     for (const row of batch.states) setState.run(row.key, row.sequence, row.state)
-    for (const row of batch.events) addEvent.run(row.id, row.index, row.key, row.body)
+    for (const row of batch.events) addEvent.run(batch.partition, row.id, row.key, row.body)
     return { type: 'committed' }
   }
 
@@ -107,19 +120,15 @@ function ledgerOf(db: DatabaseSync, name: string): Ledger {
         () => write(batch),
         (result) => result.type === 'committed',
       )
-      // The rolled back transaction showed receipts of its own batch; what was there before is what counts.
-      return outcome.type === 'known'
-        ? { type: 'known', receipts: receiptsOf(batch.receipts.map((row) => row.id)) }
-        : outcome
+      if (outcome.type !== 'known') return outcome
+      // Inside the transaction that was rolled back, the batch saw its own receipts too; what counts was there before.
+      return { type: 'known', receipts: receiptsOf(batch.receipts.map((row) => row.id)) }
     },
-    async events(after, limit) {
-      return events.all(after, limit) as unknown as StoredEvent[]
+    async outbox(partition, limit) {
+      return outbox.all(partition, limit) as unknown as StoredEvent[]
     },
-    async relayed() {
-      return (relayed.get() as { position: number } | undefined)?.position ?? 0
-    },
-    async markRelayed(position) {
-      setRelayed.run(position)
+    async published(partition, position) {
+      forget.run(partition, position)
     },
     async close() {
       if (db.isOpen) db.close()

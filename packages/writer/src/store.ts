@@ -1,7 +1,11 @@
-/** Where a writer keeps its states and receipts. Made once by the application; several writers can share it under different names. */
+/** Where a writer keeps its states and receipts. Made once by the application; writers share it under different names. */
 export interface Store {
-  /** Opens, and creates where needed, what belongs to the writer `name`. */
-  open(name: string): Promise<Ledger>
+  /**
+   * Opens, and creates where needed, what belongs to the writer `name`.
+   * @throws HeadraceError `REJECTED` when the writer was created with another number of partitions: two numbers at work
+   * at once would give one key two owners.
+   */
+  open(name: string, partitions: number): Promise<Ledger>
 }
 
 /**
@@ -10,7 +14,8 @@ export interface Store {
  */
 export interface Ledger {
   /**
-   * Makes `token` the fencing token of a partition, or, for `null`, one that is greater than every token before.
+   * Makes `token` the fencing token of a partition, or, for `null`, one that is greater than every token before. From
+   * then on no commit with a smaller token succeeds, however long ago it was sent.
    * @returns the token now in force for the caller, or `null` when a greater one has been seen.
    */
   seal(partition: number, token: bigint | null): Promise<bigint | null>
@@ -18,26 +23,26 @@ export interface Ledger {
   load(keys: readonly string[], ids: readonly string[]): Promise<Loaded>
   /** Writes a batch durably, all or nothing, in one transaction with the fence check. */
   commit(batch: Batch): Promise<CommitOutcome>
-  /** Events in the order of their commits, after position `after`, at most `limit`. */
-  events(after: number, limit: number): Promise<StoredEvent[]>
-  /** The position up to which events have been handed on. */
-  relayed(): Promise<number>
-  /** Moves that position forward, never back. */
-  markRelayed(position: number): Promise<void>
+  /** Events of a partition that are not yet published, oldest first, at most `limit`. */
+  outbox(partition: number, limit: number): Promise<StoredEvent[]>
+  /** Forgets the events of a partition up to `position`; a position is never used again. */
+  published(partition: number, position: number): Promise<void>
   close(): Promise<void>
 }
 
 export interface Batch {
   readonly partition: number
   readonly token: bigint
+  /** Each key once. */
   readonly states: readonly StoredState[]
+  /** Each id once. */
   readonly receipts: readonly StoredReceipt[]
   readonly events: readonly NewEvent[]
 }
 
 /**
- * - `stale`: a greater token is in force, nothing was written.
- * - `known`: some ids have receipts already, nothing was written; those receipts.
+ * - `stale`: another token is in force, nothing was written.
+ * - `known`: some ids have receipts already, nothing was written; those receipts, at least one.
  */
 export type CommitOutcome =
   | { readonly type: 'committed' }
@@ -66,13 +71,19 @@ export interface StoredReceipt {
 }
 
 export interface NewEvent {
-  /** The id of the write that caused it, and its place among the events of that write. */
+  /** Unique among the events of the writer, and the same when the event is handed on twice. */
   readonly id: string
-  readonly index: number
   readonly key: string
   readonly body: string
 }
 
 export interface StoredEvent extends NewEvent {
   readonly position: number
+}
+
+/** @throws RangeError unless `name` is safe as part of a table name, a lock key and a metric. */
+export function checkWriterName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || !/^[A-Za-z][A-Za-z0-9_-]{0,47}$/.test(name)) {
+    throw new RangeError('name must be 1 to 48 letters, digits, "_" or "-", starting with a letter')
+  }
 }

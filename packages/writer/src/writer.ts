@@ -1,0 +1,197 @@
+import { checkKey, checkNumber, guardObserver, HeadraceError, throwIfAborted, within } from '@headrace/core'
+import { createAdmission } from './admission.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { Call } from './call.ts'
+import { watchDeadlines } from './deadlines.ts'
+import { commandText, fingerprintOf, jsonGuard } from './json.ts'
+import { checkedOptions, type WriterOptions } from './options.ts'
+import { orderedIds } from './ordered-id.ts'
+import { createPartition } from './partition.ts'
+import { partitionOf } from './partition-of.ts'
+import { type Pending, type Receipt, type Remembered, reusedId } from './pending.ts'
+import type { Ledger } from './store.ts'
+
+/** Takes a flood of writes to keys and brings them, in order and in batches, to a store. */
+export interface Writer<State, Command, Result> extends AsyncDisposable {
+  /**
+   * Applies `command` to the state of `key`, once for one `id`, and resolves when that is durable. The same id with the
+   * same key and command gets the same receipt, for ever; an id is made up where none is given. Writes of a key take effect
+   * in the order of these calls. The command is a JSON value and must not be changed until the answer.
+   *
+   * An abort, like the deadline, ends the wait, and takes a write out of the line that has not been sent to the store yet.
+   * @throws HeadraceError `BUSY` at once when it could not be answered in time, or when the deadline passed in line: nothing
+   * happened, `retryAfterMs`; `UNAVAILABLE`: the lock or the store could not be used before the deadline, nothing happened;
+   * `TIMEOUT`: the deadline passed while the store had it, it may have happened: write again with the same id to learn what
+   * came of it; `STALE`: another owner took over, nothing happened; `REJECTED`: `decide` failed, the command is too long, or
+   * the id was used for something else; `ABORTED`; `CLOSED`.
+   * @throws TypeError or RangeError for an argument out of range.
+   */
+  write(key: string, command: Command, options?: WriteOptions): Promise<Receipt<Result>>
+  /** The state of `key` as the store has it: no write that was answered is missing. @throws HeadraceError like `write`. */
+  read(key: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<State>
+  stats(): WriterStats
+  /** Refuses new writes, waits for those in line (until `signal` aborts, at most `drainMs`) and gives the leases back. */
+  close(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+}
+
+export interface WriteOptions {
+  /** Non-empty, at most 512 bytes. Ids that sort by time (UUID version 7) are quicker to store than random ones. */
+  readonly id?: string | undefined
+  /** How long the answer may take, above 0; the writer's `deadlineMs` by default. */
+  readonly deadlineMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Counters since the start, and the present. */
+export interface WriterStats {
+  /** Writes that are not answered yet, and how long their commands are together. */
+  readonly waiting: number
+  readonly waitingLength: number
+  /** Writes that became durable, and the commits that took. */
+  readonly committed: number
+  readonly batches: number
+  /** Answers that were given again. */
+  readonly replayed: number
+  /** Writes that admission refused. */
+  readonly refused: number
+  /** One for each partition. A batch takes about `fixedMs + perWriteMs * its size`. */
+  readonly lanes: readonly {
+    readonly waiting: number
+    readonly predictedMs: number
+    readonly fixedMs: number
+    readonly perWriteMs: number
+  }[]
+}
+
+/** @throws TypeError or RangeError for an option out of range. The store is opened with the first write or read. */
+export function createWriter<State, Command, Result, Event = never>(
+  options: WriterOptions<State, Command, Result, Event>,
+): Writer<State, Command, Result> {
+  const settings = checkedOptions(options)
+  const { name, initial, store, partitions, commandLengthMax, storeTimeoutMs, drainMs, clock, random } = settings
+  const observe = guardObserver(settings.observe)
+  const guard = jsonGuard()
+  const nextId = orderedIds(clock, random)
+  const inFlight = new Map<string, Pending<Command, Result>>()
+  const receipts = new BoundedMap<Remembered<Result>>(settings.receiptsMax)
+  const counts = { committed: 0, batches: 0, replayed: 0, refused: 0 }
+  let closing: Promise<void> | undefined
+
+  const emit: typeof observe = (event) => {
+    if (event.type === 'refused') counts.refused++
+    if (event.type === 'committed') {
+      counts.committed += event.writes
+      counts.batches++
+    }
+    observe?.(event)
+  }
+  const admission = createAdmission({ ...settings, emit })
+  const lanes = Array.from({ length: partitions }, (_, partition) =>
+    createPartition<State, Command, Result, Event>(partition, {
+      ...settings,
+      guard,
+      openLedger,
+      emit,
+      settled(pending, receipt) {
+        inFlight.delete(pending.id)
+        admission.leave(pending.length)
+        if (receipt) receipts.set(pending.id, receipt)
+      },
+    }),
+  )
+  const deadlines = watchDeadlines<Call<Command, Result>>(clock, (call) => call.expire())
+
+  let opening: Promise<Ledger> | undefined
+  function openLedger(): Promise<Ledger> {
+    opening ??= within(clock, storeTimeoutMs, store.open(name, partitions), {
+      what: 'opening the store',
+      onLate: (ledger) => void ledger.close().catch(() => {}),
+    }).catch((error) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+
+  function checkOpen(): void {
+    if (closing !== undefined) throw new HeadraceError('CLOSED', `writer "${name}" is closed`)
+  }
+
+  /** The write under way for this id, put in line where there was none; or what came of the id before. */
+  function enter(key: string, id: string, command: Command, deadlineMs: number) {
+    const text = commandText(command)
+    if (text.length > commandLengthMax) {
+      const message = `the command is ${text.length} characters long, over the ${commandLengthMax} allowed`
+      throw new HeadraceError('REJECTED', message)
+    }
+    const fingerprint = fingerprintOf(key, text)
+    const { lane } = lanes[partitionOf(key, partitions)]!
+    const under = inFlight.get(id)
+    const before = under ?? receipts.get(id)
+    if (before) {
+      if (before.key !== key || before.fingerprint !== fingerprint) throw reusedId()
+      return under ? { pending: under, lane, joined: true } : { receipt: before as Remembered<Result> }
+    }
+    admission.enter(text.length, deadlineMs, lane.predictMs())
+    const pending = { id, key, command, fingerprint, length: text.length, waiters: [], sent: false }
+    inFlight.set(id, pending)
+    lane.push(pending)
+    return { pending, lane, joined: false }
+  }
+
+  async function shut(signal: AbortSignal | undefined): Promise<void> {
+    const drained = Promise.all(lanes.map((lane) => lane.drained()))
+    await within(clock, drainMs, drained, { signal, what: 'the drain' }).catch(() => {})
+    const error = new HeadraceError('CLOSED', `writer "${name}" was closed before this was answered`)
+    for (const { lane } of lanes) lane.stop(error)
+    await Promise.all(lanes.map((lane) => lane.close()))
+    const ledger = await opening?.catch(() => undefined)
+    if (ledger) await within(clock, storeTimeoutMs, ledger.close(), { what: 'closing the store' })
+  }
+
+  const writer: Writer<State, Command, Result> = {
+    write(key, command, { id = nextId(), deadlineMs = settings.deadlineMs, signal } = {}) {
+      return new Promise((resolve, reject) => {
+        checkKey('key', key)
+        checkKey('id', id)
+        checkNumber('deadlineMs', deadlineMs, { min: Number.MIN_VALUE })
+        checkOpen()
+        throwIfAborted(signal, 'the write')
+        const entered = enter(key, id, command, deadlineMs)
+        if (entered.receipt) {
+          const { sequence, result } = entered.receipt
+          counts.replayed++
+          return resolve({ id, key, sequence, result, replayed: true })
+        }
+        const { pending, lane, joined } = entered
+        const dueMs = clock.nowMs() + deadlineMs
+        deadlines.add(new Call(pending, lane, { dueMs, joined, signal, resolve, reject, ended: deadlines.delete }))
+      })
+    },
+    async read(key, { signal } = {}) {
+      checkKey('key', key)
+      checkOpen()
+      throwIfAborted(signal, 'the read')
+      const ledger = await openLedger()
+      const { states } = await within(clock, storeTimeoutMs, ledger.load([key], []), { signal, what: 'the read' })
+      return states[0] ? (JSON.parse(states[0].state) as State) : initial(key)
+    },
+    stats() {
+      const { waiting, waitingLength } = admission
+      return {
+        ...{ waiting, waitingLength },
+        ...counts,
+        lanes: lanes.map(({ lane: { length, predictMs, time } }) => ({
+          ...{ waiting: length, predictedMs: predictMs() },
+          ...{ fixedMs: time.fixedMs, perWriteMs: time.perWriteMs },
+        })),
+      }
+    },
+    close({ signal } = {}) {
+      closing ??= shut(signal)
+      return closing
+    },
+    [Symbol.asyncDispose]: () => writer.close(),
+  }
+  return writer
+}
