@@ -86,7 +86,8 @@ export function createConsumer<Body>(
   checkInteger('prefetch', prefetch, { min: 1, max: 65_535 })
   checkInteger('sizeMax', sizeMax, { min: 1, max: 65_535 })
   checkInteger('redeliveriesMax', redeliveriesMax, { min: 1 })
-  for (const [name, ms] of Object.entries({ handlerMs, graceMs, drainMs, lingerMs })) checkNumber(name, ms, { min: 0 })
+  checkNumber('handlerMs', handlerMs, { min: 1 })
+  for (const [name, ms] of Object.entries({ graceMs, drainMs, lingerMs })) checkNumber(name, ms, { min: 0 })
   for (const partition of partitions) checkInteger('a partition', partition, { min: 0, max: context.partitions - 1 })
   if (new Set(partitions).size < partitions.length) throw new RangeError('partitions must not name one twice')
 
@@ -137,12 +138,10 @@ export function createConsumer<Body>(
     runs.add(run)
     deadlines.add(run)
     try {
-      for (const item of run.stretches.flatMap((stretch) => stretch.items)) {
-        try {
-          const decoded = work.decode(item.delivery.message.payload)
-          add(run, item, decoded instanceof Promise ? await decoded : decoded)
-        } catch (error) {
-          bury(item, 'invalid', error)
+      for (const { items } of run.stretches) {
+        for (const item of items) {
+          const decoding = decode(run, item)
+          if (decoding !== undefined) await decoding
         }
       }
       if (run.ended) return
@@ -152,6 +151,22 @@ export function createConsumer<Body>(
     } catch (error) {
       finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
     }
+  }
+
+  function decode(run: Run<Body>, item: Item): Promise<void> | undefined {
+    const invalid = (error: unknown) => {
+      if (run.ended) return
+      run.invalid.add(item)
+      bury(item, 'invalid', error)
+    }
+    try {
+      const body = work.decode(item.delivery.message.payload)
+      if (body instanceof Promise) return body.then((body) => add(run, item, body)).catch(invalid)
+      add(run, item, body)
+    } catch (error) {
+      invalid(error)
+    }
+    return undefined
   }
 
   function add(run: Run<Body>, item: Item, body: Body): void {
@@ -172,40 +187,40 @@ export function createConsumer<Body>(
     deadlines.delete(run)
     graces.delete(run)
     const failures = new Map<Item, unknown>()
-    run.items.forEach((item, at) => {
-      const result = results?.[at]
-      if (thrown !== undefined) failures.set(item, thrown)
-      else if (result?.status === 'rejected') failures.set(item, result.reason)
+    results?.forEach((result, at) => {
+      if (result.status === 'rejected')
+        failures.set(run.items[at]!, result.reason ?? new TypeError('rejected with nothing'))
     })
-    const together = thrown !== undefined && run.items.length > 1
-    for (const stretch of run.stretches) conclude(stretch, run.items, failures, together)
+    const failure = thrown === undefined ? (item: Item) => failures.get(item) : () => thrown
+    for (const stretch of run.stretches) {
+      const back = conclude(stretch, run, failure)
+      if (thrown !== undefined && run.items.length > 1) for (const item of back) item.alone = true
+    }
     if (runs.size === 0) drained?.()
     if (lanes.ready > 0) schedule()
   }
 
-  function conclude(stretch: Stretch, begun: readonly Item[], failures: Map<Item, unknown>, together: boolean): void {
+  /** Settles what is done, and gives the rest back to its lane. */
+  function conclude(stretch: Stretch, run: Run<Body>, failure: (item: Item) => unknown): readonly Item[] {
     const back: Item[] = []
     let pauseMs = 0
     for (const item of stretch.items) {
-      if (item.source.ended || !begun.includes(item)) continue
+      if (item.source.ended || run.invalid.has(item)) continue
+      const error = failure(item)
       // Behind one that failed nothing is done, whatever its handler says: it would have overtaken.
       if (back.length > 0) back.push(item)
-      else if (!failures.has(item)) item.source.settle({ tag: item.delivery.tag })
+      else if (error === undefined) item.source.settle({ tag: item.delivery.tag })
+      else if (isRejection(error)) bury(item, 'rejected', error)
+      else if (draining) break
+      else if (item.attempt >= attempts) bury(item, 'exhausted', error)
       else {
-        const error = failures.get(item)
-        if (isRejection(error)) bury(item, 'rejected', error)
-        else if (draining) break
-        else if (item.attempt >= attempts) bury(item, 'exhausted', error)
-        else {
-          pauseMs = again(item, error)
-          back.push(item)
-        }
+        pauseMs = again(item, error)
+        back.push(item)
       }
     }
-    if (together) for (const item of back) item.alone = true
-    if (draining) lanes.resume(stretch, [])
-    else if (back.length === 0) lanes.resume(stretch, back)
+    if (draining || back.length === 0) lanes.resume(stretch, [])
     else lanes.pause(stretch, back, (over) => clock.after(pauseMs, over))
+    return back
   }
 
   function again(item: Item, error: unknown): number {

@@ -20,6 +20,7 @@ export interface QueueDriver {
   /**
    * Delivers the messages of one partition, oldest first, until the subscription ends. Of several subscriptions to one
    * partition a single one is active; another becomes active when it ends.
+   * @throws where the queue is not declared.
    */
   subscribe(queue: string, partition: number, subscriber: Subscriber): Promise<Subscription>
   /**
@@ -29,7 +30,7 @@ export interface QueueDriver {
    */
   visitDead(queue: string, visit: (dead: DeadMessage) => Promise<DeadVerdict> | DeadVerdict): Promise<void>
   stats(queue: string): Promise<DriverStats>
-  /** Ends what the driver itself opened; the client that the application made stays open. */
+  /** Ends what the driver itself opened, subscriptions too; the client that the application made stays open. */
   close(): Promise<void>
 }
 
@@ -50,7 +51,7 @@ export interface QueueSupports {
 export interface QueueDeclaration {
   readonly name: string
   readonly partitions: number
-  /** Messages stored at most, as far as `supports.depthMax`. */
+  /** Messages stored at most, dead letters included; where `supports.depthMax`. */
   readonly depthMax: number
 }
 

@@ -89,8 +89,8 @@ export function createLanes(wake: () => void): Lanes {
         if (taken === max) break
         const alone = lane.waiting[0]!.alone
         if (alone && taken > 0) continue
-        const next = lane.waiting.findIndex((item) => item.alone)
-        const length = alone ? 1 : Math.min(max - taken, next === -1 ? lane.waiting.length : next)
+        let length = 1
+        while (!alone && taken + length < max && lane.waiting[length]?.alone === false) length++
         ready -= lane.waiting.length
         waiting -= length
         taken += length

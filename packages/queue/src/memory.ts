@@ -31,8 +31,8 @@ export interface MemoryFaults {
 export interface MemoryQueue extends QueueDriver {
   /** Every subscription ends and its unsettled messages come again; for `forMs` nothing can be published or subscribed. */
   disconnect(forMs?: number): void
-  /** The consumers of a queue are gone as when their process is killed: they learn nothing, and what they settle does not count. */
-  crashConsumers(queue: string): void
+  /** All consumers are gone as when their process is killed: they learn nothing, and what they settle no longer counts. */
+  crashConsumers(): void
 }
 
 /** Queues within one process: the reference for other drivers, and the one to test handlers with. Nothing survives the process. */
@@ -177,8 +177,8 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
             // Its twin, when a fault has delivered it twice, has settled it before.
             if (entry.gone) continue
             entry.gone = true
-            queue.depth--
             if (dead) queue.dead.add({ ...dead, message: entry.message })
+            else queue.depth--
           }
           wake(line)
         },
@@ -194,6 +194,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
         if (verdict === 'stop') return
         // Another visitor may have taken it while we waited.
         if (verdict === 'keep' || !queue.dead.delete(dead)) continue
+        queue.depth--
         if (verdict === 'redrive') store(queue, { ...dead.message, delayMs: 0 })
       }
     },
@@ -220,8 +221,8 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       offlineUntilMs = clock.nowMs() + forMs
       for (const queue of queues.values()) endAll(queue, new Error('injected: disconnected'))
     },
-    crashConsumers(name) {
-      endAll(find(name), undefined)
+    crashConsumers() {
+      for (const queue of queues.values()) endAll(queue, undefined)
     },
   }
 }
@@ -231,7 +232,7 @@ interface MemoryState {
   readonly lines: readonly Line[]
   readonly delayed: Map<Entry, () => void>
   readonly dead: Set<DeadMessage>
-  /** Stored and not settled, delayed ones included. */
+  /** All that is stored: waiting, delivered, delayed or dead. */
   depth: number
   nextOrder: number
 }

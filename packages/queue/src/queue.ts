@@ -223,12 +223,16 @@ export function createQueue<Body, Sent = Body>(
   }
   const track = (consumer: Consumer): Consumer => {
     consumers.add(consumer)
+    const close: Consumer['close'] = async (options) => {
+      const report = await consumer.close(options)
+      consumers.delete(consumer)
+      return report
+    }
     return {
-      ...consumer,
-      async close(options) {
-        const report = await consumer.close(options)
-        consumers.delete(consumer)
-        return report
+      stats: consumer.stats,
+      close,
+      async [Symbol.asyncDispose]() {
+        await close()
       },
     }
   }

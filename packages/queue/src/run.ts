@@ -10,9 +10,11 @@ export interface HandlerContext {
 /** One call of a handler. */
 export interface Run<Body> extends HandlerContext {
   readonly stretches: readonly Stretch[]
-  /** What the handler is given, and the items they came in; without those whose body is invalid. */
+  /** What the handler is given, and the items they came in. */
   readonly messages: Message<Body>[]
   readonly items: Item[]
+  /** Went to the dead letters before the handler could see them. */
+  readonly invalid: Set<Item>
   ended: boolean
   abort(reason: HeadraceError): void
 }
@@ -24,6 +26,7 @@ export function createRun<Body>(stretches: readonly Stretch[]): Run<Body> {
     stretches,
     messages: [],
     items: [],
+    invalid: new Set(),
     ended: false,
     // Made when asked for: a signal costs more than most messages, and few handlers look at it.
     get signal() {

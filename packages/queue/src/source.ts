@@ -1,4 +1,4 @@
-import { type Backoff, type Clock, within } from '@headrace/core'
+import { type Backoff, type Clock, throwIfAborted, within } from '@headrace/core'
 import { createBatches } from './batches.ts'
 import type { Delivery, QueueDriver, Settlement, Subscription } from './driver.ts'
 
@@ -58,6 +58,7 @@ export function createIntake(
   /** Resolves with the cause when the subscription is lost; rejects where it cannot be made. */
   async function subscribe(made: (source: OpenSource) => void): Promise<unknown> {
     await hooks.declared()
+    throwIfAborted(stop.signal)
     return await new Promise<unknown>((resolve, fail) => {
       const lose = (cause: unknown) => {
         stop.signal.removeEventListener('abort', stopped)
@@ -140,9 +141,10 @@ export function createIntake(
         lose(cause)
       },
       async close() {
-        if (open && unsettled > 0) await new Promise<void>((resolve) => whenIdle.push(resolve))
+        const idle = unsettled === 0 ? Promise.resolve() : new Promise<void>((resolve) => whenIdle.push(resolve))
+        if (open) await within(clock, callMs, idle).catch(() => {})
         open = false
-        await subscription?.close()
+        if (subscription) await within(clock, callMs, subscription.close()).catch(() => {})
       },
     }
     return source
@@ -152,7 +154,7 @@ export function createIntake(
     async close() {
       stop.abort()
       await ended
-      if (current) await within(clock, callMs, current.close(), { what: 'closing the subscription' }).catch(() => {})
+      await current?.close()
     },
   }
 }

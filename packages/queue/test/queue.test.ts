@@ -1,19 +1,7 @@
 import { isHeadraceError } from '@headrace/core'
-import { manualClock } from '@headrace/core/testing'
-import { createQueue, type Message, type QueueEvent, type QueueOptions, reject } from '@headrace/queue'
-import { type MemoryQueueOptions, memoryQueue } from '@headrace/queue/memory'
+import { type Message, reject } from '@headrace/queue'
 import { describe, expect, it } from 'vitest'
-
-function setUp(options: QueueOptions<string> = {}, memory: MemoryQueueOptions = {}) {
-  const clock = manualClock()
-  const events: QueueEvent[] = []
-  const driver = memoryQueue({ clock, ...memory })
-  const queue = createQueue<string>(driver, 'orders', { clock, observe: (event) => events.push(event), ...options })
-  const types = (type: QueueEvent['type']) => events.filter((event) => event.type === type)
-  return { clock, driver, queue, events, types }
-}
-
-const bodies = (messages: readonly Message<string>[]) => messages.map((message) => message.body)
+import { bodies, setUp } from './set-up.ts'
 
 describe('a queue', () => {
   it('hands a message to the handler as it was published', async () => {
@@ -29,7 +17,7 @@ describe('a queue', () => {
   })
 
   it('keeps the order of a key through a retry while other keys flow', async () => {
-    const { clock, queue, types } = setUp({ partitions: 1 })
+    const { clock, queue, of } = setUp({ partitions: 1 })
     const done: string[] = []
     let failures = 2
     queue.consume((message) => {
@@ -41,11 +29,11 @@ describe('a queue', () => {
     expect(done).toEqual(['b1', 'b2'])
     await clock.advance(10_000)
     expect(done).toEqual(['b1', 'b2', 'a1', 'a2'])
-    expect(types('retry')).toHaveLength(2)
+    expect(of('retry')).toHaveLength(2)
   })
 
   it('sends a rejected message to the dead letters at once', async () => {
-    const { clock, queue, types } = setUp()
+    const { clock, queue, of } = setUp()
     queue.consume(() => {
       throw reject('no such order')
     })
@@ -54,8 +42,8 @@ describe('a queue', () => {
     expect(await queue.deadLetters.list()).toMatchObject([
       { id: 'bad', key: 'k', body: 'x', reason: 'rejected', attempts: 1 },
     ])
-    expect(types('dead-letter')).toMatchObject([{ id: 'bad', reason: 'rejected' }])
-    expect(types('retry')).toEqual([])
+    expect(of('dead-letter')).toMatchObject([{ id: 'bad', reason: 'rejected' }])
+    expect(of('retry')).toEqual([])
   })
 
   it('gives up after the attempts and goes on with the next message of the key', async () => {
@@ -101,7 +89,7 @@ describe('a queue', () => {
   })
 
   it('closes at its deadline although a handler hangs, and aborts it', async () => {
-    const { clock, queue, types } = setUp()
+    const { clock, queue, of } = setUp()
     const signals: AbortSignal[] = []
     const consumer = queue.consume((_, { signal }) => {
       signals.push(signal)
@@ -115,7 +103,7 @@ describe('a queue', () => {
     await clock.advance(1)
     expect(await closing).toEqual({ abandoned: 1 })
     expect(isHeadraceError(signals[0]!.reason, 'CLOSED')).toBe(true)
-    expect(types('abandoned')).toHaveLength(1)
+    expect(of('abandoned')).toHaveLength(1)
     expect((await queue.stats()).depth).toBe(1)
   })
 })

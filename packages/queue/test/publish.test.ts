@@ -1,0 +1,357 @@
+import { isHeadraceError } from '@headrace/core'
+import { createQueue, type PublishOutcome, type QueueMessage, type StandardSchema } from '@headrace/queue'
+import { memoryQueue } from '@headrace/queue/memory'
+import { describe, expect, it } from 'vitest'
+import { deferred, outcome, setUp } from './set-up.ts'
+
+/** A driver whose publish does not answer until told. */
+function held() {
+  const calls: { readonly messages: readonly QueueMessage[]; answer(type?: 'stored' | 'unsent' | 'unknown'): void }[] =
+    []
+  const wrap = (driver: ReturnType<typeof memoryQueue>) => ({
+    ...driver,
+    publish(_: string, messages: readonly QueueMessage[]) {
+      const { promise, resolve } = deferred<readonly PublishOutcome[]>()
+      const answer = (type = 'stored') =>
+        resolve(messages.map(() => ({ type, cause: new Error('why') }) as PublishOutcome))
+      calls.push({ messages, answer })
+      return promise
+    },
+  })
+  return { calls, wrap }
+}
+
+const short: StandardSchema<string, string> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) =>
+      typeof value === 'string' && value.length < 4
+        ? { value: value.toUpperCase() }
+        : { issues: [{ message: 'too long', path: ['order', { key: 'lines' }, 0] }, { message: 'also' }] },
+  },
+}
+
+describe('publish', () => {
+  it('refuses what the schema refuses, with the path of the issue', async () => {
+    const { queue } = setUp({ schema: short })
+    const error = await outcome(queue.publish('too long'))
+    expect(isHeadraceError(error, 'REJECTED')).toBe(true)
+    expect(String(error)).toContain('at "order.lines.0": too long (and 1 more)')
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
+  it('sends the body itself, and the handler receives what the schema makes of it', async () => {
+    const { queue, driver, clock } = setUp({ schema: short })
+    await queue.publish('abc')
+    const raw = createQueue<string>(driver, 'orders', { clock })
+    const seen: string[] = []
+    raw.consume((message) => seen.push(message.body))
+    await clock.settle()
+    await raw.close()
+    await queue.publish('def')
+    queue.consume((message) => seen.push(message.body))
+    await clock.settle()
+    expect(seen).toEqual(['abc', 'DEF'])
+  })
+
+  it('takes a schema that answers later', async () => {
+    const later: StandardSchema<string, string> = {
+      '~standard': { ...short['~standard'], validate: async (value) => await short['~standard'].validate(value) },
+    }
+    const { queue, clock } = setUp({ schema: later })
+    const seen: string[] = []
+    queue.consume((message) => seen.push(message.body))
+    await queue.publish('abc')
+    expect(isHeadraceError(await outcome(queue.publish('too long')), 'REJECTED')).toBe(true)
+    await queue.publishAll([{ body: 'def' }])
+    await clock.settle()
+    expect(seen.sort()).toEqual(['ABC', 'DEF'])
+  })
+
+  it.each([
+    ['a body that JSON cannot say', () => setUp().queue.publish(undefined as never), 'body must be a JSON value'],
+    ['an empty key', () => setUp().queue.publish('x', { key: '' }), 'key must not be empty'],
+    [
+      'an id that is too long',
+      () => setUp().queue.publish('x', { id: 'i'.repeat(513) }),
+      'id must be at most 512 bytes',
+    ],
+    ['a delay below 0', () => setUp().queue.publish('x', { delayMs: -1 }), 'delayMs must be from 0'],
+    [
+      'a header that is no string',
+      () => setUp().queue.publish('x', { headers: { n: 1 as never } }),
+      'header "n" must be',
+    ],
+    [
+      'headers that are a list',
+      () => setUp().queue.publish('x', { headers: [] as never }),
+      'headers must be an object',
+    ],
+  ])('names the parameter for %s', async (_, publish, message) => {
+    expect(String(await outcome(publish()))).toContain(message)
+  })
+
+  it('refuses a message that is too large, counting headers', async () => {
+    const { queue } = setUp({ messageBytesMax: 10 })
+    await queue.publish('12345678')
+    expect(isHeadraceError(await outcome(queue.publish('123456789')), 'REJECTED')).toBe(true)
+    expect(isHeadraceError(await outcome(queue.publish('1234567', { headers: { a: '1' } })), 'REJECTED')).toBe(true)
+  })
+
+  it('is BUSY at once when the window is full, and free again when messages are confirmed', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock, of } = setUp({ windowMax: 2 }, { wrap })
+    const first = [queue.publish('a'), queue.publish('b')]
+    const error = await outcome(queue.publish('c'))
+    expect(isHeadraceError(error, 'BUSY')).toBe(true)
+    expect(String(error)).toContain('its window is full')
+    expect(of('busy')).toEqual([{ type: 'busy', queue: 'orders', full: 'window' }])
+    await clock.settle()
+    calls[0]!.answer()
+    await Promise.all(first)
+    const again = queue.publish('d')
+    await clock.settle()
+    calls[1]!.answer()
+    await again
+    expect((await queue.stats()).unconfirmed).toBe(0)
+  })
+
+  it('is BUSY at once when the window is full by bytes', async () => {
+    const { wrap } = held()
+    const { queue, of } = setUp({ windowBytesMax: 10 }, { wrap })
+    void queue.publish('12345')
+    expect(isHeadraceError(await outcome(queue.publish('1234')), 'BUSY')).toBe(true)
+    expect(of('busy')).toMatchObject([{ full: 'bytes' }])
+  })
+
+  it('is BUSY when the queue holds depthMax messages', async () => {
+    const { queue, of } = setUp({ depthMax: 1 })
+    await queue.publish('a')
+    const error = await outcome(queue.publish('b'))
+    expect(isHeadraceError(error, 'BUSY')).toBe(true)
+    expect(String(error)).toContain('queue "orders" is full')
+    expect(of('busy')).toMatchObject([{ full: 'depth' }])
+  })
+
+  it('says TIMEOUT with the id when no confirmation comes, and keeps its place in the window until one does', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({ windowMax: 1, publishMs: 1_000 }, { wrap })
+    const publishing = outcome(queue.publish('a', { id: 'order-7' }))
+    await clock.advance(1_000)
+    const error = await publishing
+    expect(isHeadraceError(error, 'TIMEOUT')).toBe(true)
+    expect(String(error)).toContain('"order-7"')
+    expect(isHeadraceError(await outcome(queue.publish('b')), 'BUSY')).toBe(true)
+    calls[0]!.answer()
+    await clock.settle()
+    void queue.publish('c')
+    await clock.settle()
+    expect(calls).toHaveLength(2)
+  })
+
+  it('goes on publishing while a batch is never answered', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({ publishMs: 1_000 }, { wrap })
+    const hanging = ['a', 'b', 'c', 'd'].map(async (body) => await outcome(queue.publish(body)))
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    await clock.advance(1_000)
+    await Promise.all(hanging)
+    const later = queue.publish('later')
+    await clock.settle()
+    calls.at(-1)!.answer()
+    await later
+  })
+
+  it('is BUSY, not TIMEOUT, for a message that was never sent', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({ publishMs: 1_000 }, { wrap })
+    const publishes = Array.from({ length: 4 * 500 + 1 }, () => outcome(queue.publish('x')))
+    await clock.advance(1_000)
+    const codes = (await Promise.all(publishes)).map((error) => isHeadraceError(error) && error.code)
+    expect(new Set(codes.slice(0, -1))).toEqual(new Set(['TIMEOUT']))
+    expect(codes.at(-1)).toBe('BUSY')
+    expect(calls).toHaveLength(4)
+    expect((await queue.stats()).unconfirmed).toBe(4 * 500)
+  })
+
+  it('is ABORTED before it was sent: nothing happens then', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({}, { wrap })
+    for (let batch = 0; batch < 4; batch++) {
+      void outcome(queue.publish('x'))
+      await clock.settle()
+    }
+    const stop = new AbortController()
+    const publishing = outcome(queue.publish('stopped', { signal: stop.signal }))
+    await clock.settle()
+    stop.abort('enough')
+    expect(await publishing).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    for (const call of calls) call.answer()
+    await clock.settle()
+    expect(calls).toHaveLength(4)
+    expect((await queue.stats()).unconfirmed).toBe(0)
+  })
+
+  it('says UNAVAILABLE for what was not sent, and TIMEOUT for what may be stored, with the cause', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({}, { wrap })
+    const unsent = outcome(queue.publish('a'))
+    await clock.settle()
+    calls[0]!.answer('unsent')
+    expect(await unsent).toMatchObject({ code: 'UNAVAILABLE', cause: new Error('why') })
+    const unknown = outcome(queue.publish('b'))
+    await clock.settle()
+    calls[1]!.answer('unknown')
+    expect(await unknown).toMatchObject({ code: 'TIMEOUT', cause: new Error('why') })
+  })
+
+  it('takes a driver that throws for an unknown outcome', async () => {
+    const wrap = (driver: ReturnType<typeof memoryQueue>) => ({
+      ...driver,
+      publish: () => Promise.reject(new Error('socket closed')),
+    })
+    const { queue } = setUp({}, { wrap })
+    expect(await outcome(queue.publish('a'))).toMatchObject({ code: 'TIMEOUT', cause: new Error('socket closed') })
+  })
+
+  it('is ABORTED by its signal in the same turn', async () => {
+    const { wrap } = held()
+    const { queue, clock } = setUp({}, { wrap })
+    const stop = new AbortController()
+    const publishing = outcome(queue.publish('a', { signal: stop.signal }))
+    await clock.settle()
+    stop.abort('enough')
+    expect(await publishing).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    expect(await outcome(queue.publish('b', { signal: stop.signal }))).toMatchObject({ code: 'ABORTED' })
+  })
+
+  it('sends a burst as one batch, and gathers while four batches are out', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({}, { wrap })
+    const publishes: Promise<void>[] = []
+    const burst = async (count: number) => {
+      for (let n = 0; n < count; n++) publishes.push(queue.publish('x'))
+      await clock.settle()
+    }
+    for (const count of [3, 1, 1, 1, 2, 5]) await burst(count)
+    expect(calls.map((call) => call.messages.length)).toEqual([3, 1, 1, 1])
+    calls[1]!.answer()
+    await clock.settle()
+    expect(calls.map((call) => call.messages.length)).toEqual([3, 1, 1, 1, 7])
+    for (const call of calls) call.answer()
+    await Promise.all(publishes)
+  })
+
+  it('holds a message back for delayMs', async () => {
+    const { queue, clock } = setUp()
+    const seen: string[] = []
+    queue.consume((message) => seen.push(message.body))
+    await queue.publish('later', { delayMs: 60_000 })
+    await clock.advance(59_999)
+    expect(seen).toEqual([])
+    expect(await queue.stats()).toMatchObject({ depth: 0, delayed: 1 })
+    await clock.advance(1)
+    expect(seen).toEqual(['later'])
+  })
+
+  it('is UNSUPPORTED where the driver cannot do it', async () => {
+    const driver = memoryQueue()
+    const plain = { ...driver, supports: { ...driver.supports, delay: false, depthMax: false } }
+    expect(await outcome(createQueue(plain, 'q').publish('x', { delayMs: 1 }))).toMatchObject({ code: 'UNSUPPORTED' })
+    expect(() => createQueue(plain, 'q', { depthMax: 10 })).toThrow('cannot bound the depth')
+    await createQueue(plain, 'q').publish('x')
+  })
+
+  it('is REJECTED where the queue exists with other partitions', async () => {
+    const { queue, driver } = setUp({ partitions: 2 })
+    await queue.publish('a')
+    const error = await outcome(createQueue(driver, 'orders', { partitions: 4 }).publish('b'))
+    expect(isHeadraceError(error, 'REJECTED')).toBe(true)
+    expect(String(error)).toContain('partitions is 2, not 4')
+  })
+
+  it('declares again after a failure, and is UNAVAILABLE for that one', async () => {
+    const { queue, driver, clock } = setUp()
+    driver.disconnect(1_000)
+    expect(await outcome(queue.publish('a'))).toMatchObject({ code: 'UNAVAILABLE' })
+    await clock.advance(1_000)
+    await queue.publish('a')
+    driver.disconnect(1_000)
+    expect(await outcome(queue.publish('b'))).toMatchObject({ code: 'UNAVAILABLE' })
+  })
+
+  it('is CLOSED after close, which waits for what is under way', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({}, { wrap })
+    const publishing = queue.publish('a')
+    const closing = queue.close()
+    await clock.settle()
+    expect(await outcome(queue.publish('b'))).toMatchObject({ code: 'CLOSED' })
+    expect(() => queue.consume(() => {})).toThrow('closed')
+    calls[0]!.answer()
+    await publishing
+    await closing
+    expect(clock.pending).toBe(0)
+  })
+
+  it('closes at the deadline of its publishes although the driver never answers', async () => {
+    const { wrap } = held()
+    const { queue, clock } = setUp({ publishMs: 500 }, { wrap })
+    void outcome(queue.publish('a'))
+    const closing = queue.close()
+    await clock.advance(500)
+    await closing
+  })
+})
+
+describe('publishAll', () => {
+  it('keeps the order of the list', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    const seen: string[] = []
+    queue.consume((message) => seen.push(message.body))
+    const letters = [...'abcdefghij']
+    await queue.publishAll(letters.map((body) => ({ body, key: 'k' })))
+    await clock.settle()
+    expect(seen).toEqual(letters)
+  })
+
+  it('sends nothing when one is refused or not all fit', async () => {
+    const { queue } = setUp({ windowMax: 2, messageBytesMax: 5 })
+    const all = (...list: string[]) => outcome(queue.publishAll(list.map((body) => ({ body }))))
+    expect(await all('a', 'too long')).toMatchObject({ code: 'REJECTED' })
+    expect(await all('a', 'b', 'c')).toMatchObject({ code: 'BUSY' })
+    expect((await queue.stats()).depth).toBe(0)
+    await queue.publishAll([])
+  })
+
+  it('tells how many failed, with the code of the first and all errors', async () => {
+    const { queue } = setUp({ depthMax: 1 })
+    const error = await outcome(queue.publishAll([{ body: 'a' }, { body: 'b' }, { body: 'c' }]))
+    expect(isHeadraceError(error, 'BUSY')).toBe(true)
+    expect(String(error)).toContain('2 of 3 messages')
+    expect(((error as Error).cause as AggregateError).errors).toHaveLength(2)
+  })
+})
+
+describe('createQueue', () => {
+  it.each([
+    [{ partitions: 0 }, 'partitions'],
+    [{ retry: { attempts: 0 } }, 'attempts'],
+    [{ retry: { delayMinMs: 10, delayMaxMs: 5 } }, 'delayMaxMs'],
+    [{ depthMax: 1.5 }, 'depthMax'],
+    [{ windowMax: 0 }, 'windowMax'],
+    [{ windowBytesMax: 0 }, 'windowBytesMax'],
+    [{ messageBytesMax: 2 ** 40 }, 'messageBytesMax'],
+    [{ publishMs: 0 }, 'publishMs'],
+    [{ callMs: Number.NaN }, 'callMs'],
+    [{ schema: {} as never }, 'schema'],
+  ])('names the option that is wrong in %j', (options, name) => {
+    expect(() => createQueue(memoryQueue(), 'q', options)).toThrow(name)
+  })
+
+  it('refuses a name that leaves a broker no room for its own', () => {
+    expect(() => createQueue(memoryQueue(), 'n'.repeat(201))).toThrow('name must be at most 200 bytes')
+    expect(() => createQueue(memoryQueue(), '')).toThrow('name must not be empty')
+  })
+})
