@@ -41,7 +41,6 @@ export function within<T>(
         resolve(value)
       },
       (error: unknown) => {
-        if (!waiting) return
         stop()
         reject(error)
       },
@@ -51,6 +50,6 @@ export function within<T>(
       reject(new HeadraceError('TIMEOUT', `${what} gave no answer within ${ms} ms`))
     })
     if (signal?.aborted) abort()
-    else signal?.addEventListener('abort', abort, { once: true })
+    else signal?.addEventListener('abort', abort)
   })
 }

@@ -78,6 +78,15 @@ describe('within', () => {
     expect(late).toEqual(['lease'])
   })
 
+  it('drops what comes late where there is no onLate, without a warning', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const clock = manualClock()
+    await within(clock, 50, Promise.resolve('late'), { signal: AbortSignal.abort() }).catch(() => {})
+    await clock.settle()
+    expect(warn).not.toHaveBeenCalled()
+    warn.mockRestore()
+  })
+
   it('hands nothing to onLate when the work came in time', async () => {
     await within(manualClock(), 50, Promise.resolve(1), { onLate: () => expect.fail('it was in time') })
   })

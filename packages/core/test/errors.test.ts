@@ -38,8 +38,10 @@ describe('HeadraceError', () => {
     expect(new HeadraceError(code, 'message').name).toBe(code === 'ABORTED' ? 'AbortError' : 'HeadraceError')
   })
 
-  it('keeps its brand out of what is printed', () => {
-    expect(inspect(new HeadraceError('LOST', 'gone'))).not.toContain('@headrace')
+  it('carries the brand that other copies look for, out of sight of what prints it', () => {
+    const error = new HeadraceError('LOST', 'gone')
+    expect(Reflect.get(error, Symbol.for('@headrace/core/error'))).toBe(true)
+    expect(inspect(error)).not.toContain('@headrace')
   })
 })
 

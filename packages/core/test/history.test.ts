@@ -61,6 +61,17 @@ describe('recordHistory', () => {
     })
   })
 
+  it('goes on counting the moments after a failure', async () => {
+    const history = recordHistory<string, string>(manualClock())
+    const refused = () => Promise.reject(new HeadraceError('BUSY', 'full'))
+    await history.record(1, 'refused', refused).catch(() => {})
+    await history.record(1, 'written', async () => 'ok')
+    expect(history.operations.map(({ invokedAt, answeredAt }) => [invokedAt, answeredAt])).toEqual([
+      [0, 1],
+      [2, 3],
+    ])
+  })
+
   it('shows an operation that never ends as unknown', async () => {
     const history = recordHistory<string, string>(manualClock())
     void history.record(1, 'write', () => new Promise(() => {}))

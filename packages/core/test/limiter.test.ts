@@ -94,7 +94,11 @@ describe('createLimiter', () => {
     expect([limiter.waiting, listenersOf(stop.signal)]).toEqual([2, 1])
     stop.abort('enough')
     expect([limiter.waiting, listenersOf(stop.signal)]).toEqual([1, 0])
-    expect(await second).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    expect(await second).toMatchObject({
+      code: 'ABORTED',
+      cause: 'enough',
+      message: 'the wait for a turn was aborted',
+    })
     open.resolve()
     await first
     expect(await third).toBe('third')

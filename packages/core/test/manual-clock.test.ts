@@ -97,7 +97,7 @@ describe('manualClock', () => {
 
   it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('cannot be moved by %d', async (ms) => {
     const clock = manualClock()
-    await expect(clock.advance(ms)).rejects.toThrow(RangeError)
+    await expect(clock.advance(ms)).rejects.toThrow('ms must be from 0')
     expect(clock.nowMs()).toBe(0)
   })
 

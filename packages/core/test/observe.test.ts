@@ -19,6 +19,7 @@ describe('guardObserver', () => {
     for (const event of events) emit(event)
     expect(seen).toEqual(events)
     expect(seen[0]).toBe(events[0])
+    expect(warn).not.toHaveBeenCalled()
   })
 
   it('is undefined without an observer, so that no event is made', () => {
