@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { openGuest } from './session.ts'
+import { type LockRule, lockRule } from './subject.ts'
+
+export const basicRules: readonly LockRule[] = [
+  lockRule('grants a free key', async ({ a }) => {
+    await a.hold('k', '1')
+  }),
+  lockRule('refuses a held key, to anyone, through any session', async ({ a, b }) => {
+    await a.hold('k', '1')
+    assert.equal((await b.acquire('k', '1')).state, 'gone')
+    assert.equal((await a.acquire('k', '2')).state, 'gone')
+  }),
+  lockRule('keeps keys apart, whatever characters they have', async ({ a }) => {
+    const keys = ['k', 'K', 'k ', 'k:q', '{k}', '}k', '{}', '%7D', '}', 'k%', 'ключ', '🔑', 'k/../k', 'k'.repeat(512)]
+    for (const key of keys) await a.hold(key, key)
+    for (const key of keys) assert.equal(await a.release(key, key), true, key)
+  }),
+  lockRule('release frees the key, once', async ({ a, b }) => {
+    await a.hold('k', '1')
+    assert.equal(await a.release('k', '1'), true)
+    assert.equal(await a.release('k', '1'), false)
+    await b.hold('k', '1')
+  }),
+  lockRule('a stranger can neither renew nor release', async ({ a, b }) => {
+    await a.hold('k', '1')
+    assert.equal((await b.renew('k', '1')).state, 'gone')
+    assert.equal(await b.release('k', '1'), false)
+    assert.equal(await a.release('k', '2'), false)
+    assert.equal(await a.release('k', '1'), true)
+  }),
+  lockRule('forgets an id that it does not know, without a word', async ({ a }) => {
+    assert.equal(await a.release('k', 'never'), false)
+    assert.equal((await a.renew('k', 'never')).state, 'gone')
+    await a.hold('k', '1')
+  }),
+  lockRule('the ttl ends', async ({ a, b, ttlMs, elapse }) => {
+    await a.hold('k', '1')
+    await elapse(ttlMs * 1.3)
+    await b.hold('k', '1')
+  }),
+  lockRule('an expired owner cannot release the next holder', async ({ a, b, ttlMs, elapse }) => {
+    await a.hold('k', '1')
+    await elapse(ttlMs * 1.3)
+    await b.hold('k', '1')
+    assert.equal(await a.release('k', '1'), false)
+    assert.equal((await a.acquire('k', '2')).state, 'gone')
+  }),
+  lockRule('an expired owner cannot renew', async ({ a, ttlMs, elapse }) => {
+    await a.hold('k', '1')
+    await elapse(ttlMs * 1.3)
+    assert.equal((await a.renew('k', '1')).state, 'gone')
+  }),
+  lockRule('renew restarts the ttl', async ({ a, b, ttlMs, elapse }) => {
+    await a.hold('k', '1')
+    await elapse(ttlMs * 0.6)
+    assert.equal((await a.renew('k', '1')).state, 'held')
+    await elapse(ttlMs * 0.6)
+    assert.equal((await b.acquire('k', '1')).state, 'gone')
+  }),
+  lockRule('a race has one winner', async ({ a, b }) => {
+    const grants = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? a : b).acquire('k', `${n}`)))
+    assert.equal(grants.filter(({ state }) => state === 'held').length, 1)
+  }),
+  lockRule('the same request twice is one request', async ({ a, b }) => {
+    const first = await a.hold('k', '1')
+    assert.equal((await a.hold('k', '1')).token, first.token)
+    assert.equal(await a.release('k', '1'), true)
+    await b.hold('k', '1')
+  }),
+  lockRule(
+    'answers the requests of one call in their order, each for itself',
+    async ({ a, b, ttlMs }) => {
+      await b.hold('k0', '1')
+      const keys = ['k0', 'k1', 'k2']
+      const request = { ttlMs, waitMs: 0, tokens: 1 }
+      const answers = await a.session.acquire(keys.map((key) => ({ key, id: a.id(key), ...request })))
+      assert.deepEqual(
+        answers.map(({ state }) => state),
+        ['gone', 'held', 'held'],
+      )
+      assert.deepEqual(await a.session.release(keys.map((key) => ({ key, id: a.id(key) }))), [false, true, true])
+      assert.equal(await b.release('k0', '1'), true)
+    },
+    ({ batchMax }) => batchMax >= 3,
+  ),
+  lockRule(
+    'tokens only grow, across release, expiry and sessions',
+    async ({ a, b, ttlMs, elapse }) => {
+      let last = 0n
+      for (let n = 0; n < 4; n++) {
+        const guest = n % 2 ? a : b
+        const { token } = await guest.hold('k', `${n}`)
+        assert.ok(token > last, `${token} came after ${last}`)
+        last = token
+        if (n % 2) await guest.release('k', `${n}`)
+        else await elapse(ttlMs * 1.3)
+      }
+    },
+    ({ fencing }) => fencing,
+  ),
+  lockRule(
+    'reserved tokens are above all earlier and below all later ones',
+    async ({ a, b }) => {
+      const first = await a.hold('k', '1', { tokens: 5 })
+      assert.ok((first.tokens ?? 1) <= 5)
+      await a.release('k', '1')
+      const second = await b.hold('k', '1', { tokens: 5 })
+      assert.ok(second.token >= first.token + BigInt(first.tokens ?? 1), `${second.token} overlaps ${first.token}`)
+    },
+    ({ fencing }) => fencing,
+  ),
+  lockRule('a session that closes leaves the others alone', async ({ a, b, driver, clock, ttlMs }) => {
+    await a.hold('k', '1')
+    const other = openGuest(driver, { clock, ttlMs })
+    await other.hold('other', '1')
+    await other.release('other', '1')
+    await other.session.close()
+    assert.equal((await b.acquire('k', '1')).state, 'gone')
+    assert.equal(await a.release('k', '1'), true)
+  }),
+  lockRule(
+    'inspect shows who holds and who waits, and null when nobody does',
+    async ({ a, b }) => {
+      assert.equal(await b.session.inspect('k'), null)
+      const { token } = await a.hold('k', '1', { label: 'ada' })
+      const found = await b.session.inspect('k')
+      assert.equal(found?.holders.length, 1)
+      const [holder] = found.holders
+      assert.deepEqual([holder?.id, holder?.label], [a.id('1'), 'ada'])
+      if (holder?.token !== undefined) assert.equal(holder.token, token)
+      assert.ok(holder!.leftMs > 0)
+      assert.deepEqual(found.queue, [])
+      await a.release('k', '1')
+      assert.equal(await b.session.inspect('k'), null)
+    },
+    ({ inspect }) => inspect,
+  ),
+  lockRule(
+    'asking tells the holder and takes nothing',
+    async ({ a, b }) => {
+      await a.hold('k', '1')
+      assert.equal(await b.session.evict('k', 'ask'), 1)
+      await a.eventually(() => a.asked.has(a.id('1')), 'the holder was not asked')
+      assert.equal(await a.release('k', '1'), true)
+      assert.equal(await b.session.evict('k', 'ask'), 0)
+    },
+    ({ evict }) => evict,
+  ),
+  lockRule(
+    'force takes the key and tells the holder',
+    async ({ a, b }) => {
+      await a.hold('k', '1')
+      assert.equal(await b.session.evict('k', 'force'), 1)
+      await a.eventually(() => a.lost.has(a.id('1')), 'the holder was not told')
+      assert.equal((await a.renew('k', '1')).state, 'gone')
+      await b.hold('k', '1')
+      assert.equal(await a.release('k', '1'), false)
+    },
+    ({ evict }) => evict,
+  ),
+]

@@ -1,0 +1,210 @@
+import { type Clock, checkInteger, HeadraceError } from '@headrace/core'
+import type { LockDriver, LockState, Party, Standing } from './driver.ts'
+import { type Ioredis, type NodeRedis, redisPort } from './redis-client.ts'
+import { acquireScript, evictScript, inspectScript, releaseScript, renewScript, type Script } from './redis-scripts.ts'
+
+export type { Ioredis, NodeRedis } from './redis-client.ts'
+
+export interface RedisLocksOptions {
+  /** Begins the name of every key and channel; the same for all who contend. `headrace:lock` by default. */
+  readonly prefix?: string
+  /**
+   * How long a waiter that was given the key may stay silent before the next one gets it; its first renewal follows at a
+   * third of it. Above the longest pause of a healthy process. 1 s by default.
+   */
+  readonly claimMs?: number
+  /** For how long the last token of a key is kept after its last use. Only against a server clock that is set back. 1 h by default. */
+  readonly tokenKeepMs?: number
+}
+
+/**
+ * Locks on one Redis primary, alone, behind Sentinel or in a Cluster, first come, first served: who releases a key gives
+ * it to the next in line and tells it. A second connection, which hears that, is made from `client` at the first request.
+ * Tokens are at least the server's time in microseconds, so they go on after a loss of all data.
+ */
+export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptions = {}): LockDriver {
+  const { prefix = 'headrace:lock', claimMs = 1_000, tokenKeepMs = 3_600_000 } = options
+  if (typeof prefix !== 'string' || /[{}]/.test(prefix))
+    throw new TypeError('prefix must be a string without braces: they choose the slot in a cluster')
+  checkInteger('claimMs', claimMs, { min: 10 })
+  checkInteger('tokenKeepMs', tokenKeepMs, { min: 0 })
+  const port = redisPort(client)
+  const channels = `${prefix}:to:`
+  // The receivers of a message are counted on the node that sends it; in a cluster they may be on others.
+  const fixed = [channels, claimMs, tokenKeepMs, port.cluster ? '0' : '1']
+
+  return {
+    name: 'redis',
+    supports: {
+      fencing: true,
+      queue: 'pushed',
+      shared: true,
+      inspect: true,
+      evict: true,
+      batchMax: port.cluster ? 1 : 128,
+      ttlMinMs: 1,
+      ttlMaxMs: 2 ** 40,
+    },
+    open: (events) => {
+      const { clock } = events
+      const server = serverTime(clock)
+      let listening: Promise<() => void> | undefined
+
+      const hear = (message: string) => {
+        const [word, id = '', token = '0', count, grantedMs, ttlMs] = message.split(' ')
+        if (word === 'l') events.lost(id)
+        else if (word === 'a') events.asked(id)
+        else if (word === 'g')
+          events.granted(id, {
+            state: 'held',
+            token: BigInt(token),
+            tokens: Number(count),
+            ttlMs: Number(ttlMs),
+            sinceMs: server.momentOf(id, Number(grantedMs)),
+          })
+      }
+      const listen = () => {
+        listening ??= port.listen(channels + events.session, hear, events.missed).catch((error) => {
+          listening = undefined
+          throw error
+        })
+        return listening
+      }
+      const run = async (script: Script, keys: string[], args: (string | number)[]) => {
+        try {
+          return (await port.run(script, keys, [...fixed, ...args])) as unknown[]
+        } catch (error) {
+          throw refusal(error) ?? error
+        }
+      }
+      /** Runs a script that answers how each id stands, and notes the server's time for those who wait. */
+      const ask = async (
+        script: Script,
+        requests: readonly { readonly key: string; readonly id: string }[],
+        args: (string | number)[],
+      ) => {
+        const sentMs = clock.nowMs()
+        const keys = requests.map(({ key }) => keyOf(key))
+        const reply = await run(script, keys, args)
+        const found = standings(reply, requests.length)
+        for (const [at, { id }] of requests.entries()) {
+          if (found[at]!.state === 'queued') server.sample(id, sentMs, Number(reply[0]))
+          else server.forget(id)
+        }
+        return found
+      }
+      const keyOf = (key: string) => `${prefix}:{${escaped(key)}}`
+
+      return {
+        async acquire(requests) {
+          const args: (string | number)[] = []
+          for (const { id, ttlMs, waitMs, tokens, share, label = '' } of requests) {
+            args.push(id, Math.ceil(ttlMs), Math.ceil(waitMs), tokens, share?.weight ?? 0, share?.capacity ?? 0, label)
+          }
+          server.begin()
+          // Who holds must hear too: that it is asked to let go, or has been forced out.
+          await listen()
+          return await ask(acquireScript, requests, args)
+        },
+        renew: (requests) =>
+          ask(
+            renewScript,
+            requests,
+            requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)]),
+          ),
+        async release(requests) {
+          const ids = requests.map(({ id }) => id)
+          return (await ask(releaseScript, requests, ids)).map(({ state }) => state === 'held')
+        },
+        inspect: async (key) => lockState(await run(inspectScript, [keyOf(key)], [])),
+        evict: async (key, how) => Number(await run(evictScript, [keyOf(key)], [how === 'ask' ? 'a' : 'l'])),
+        async close() {
+          const stop = await listening?.catch(() => undefined)
+          stop?.()
+        },
+      }
+    },
+  }
+}
+
+/** Closing braces end the hash tag: without this, the names made from one key could lie in different slots. */
+function escaped(key: string): string {
+  return /[%}]/.test(key) ? key.replaceAll('%', '%25').replaceAll('}', '%7D') : key
+}
+
+// What the server's clock and ours may differ in speed, over a long wait.
+const clockDrift = 0.001
+
+/**
+ * When a moment of the server's clock was, on ours, at the earliest. The server read its clock after we sent a request;
+ * so a moment `d` later on its clock was at least `d` after the sending. That needs no synchronised clocks. Kept for each
+ * id that waits, because in a cluster each key can have a server, and so a clock, of its own.
+ */
+function serverTime(clock: Clock) {
+  const samples = new Map<string, { readonly sentMs: number; readonly serverMs: number }>()
+  let beganMs = 0
+  return {
+    /** Nothing can have been granted to this session before its first request. */
+    begin() {
+      beganMs ||= clock.nowMs()
+    },
+    sample(id: string, sentMs: number, serverMs: number) {
+      samples.set(id, { sentMs, serverMs })
+    },
+    forget: (id: string) => samples.delete(id),
+    momentOf(id: string, grantedMs: number) {
+      const sample = samples.get(id)
+      samples.delete(id)
+      return sample ? sample.sentMs + (grantedMs - sample.serverMs) * (1 - clockDrift) - 1 : beganMs
+    },
+  }
+}
+
+function standings(reply: unknown[], count: number): Standing[] {
+  const found: Standing[] = []
+  for (let at = 1; at <= count * 3; at += 3) {
+    const value = reply[at + 1]
+    switch (Number(reply[at])) {
+      case 1:
+        found.push({ state: 'held', token: BigInt(value as number), tokens: Number(reply[at + 2]) })
+        break
+      case 2:
+        found.push({ state: 'queued', leftMs: Number(value) })
+        break
+      case 3:
+        found.push(Number(value) < 0 ? { state: 'gone' } : { state: 'gone', leftMs: Number(value) })
+        break
+      default: {
+        const error = new Error(String(value))
+        found.push({ state: 'failed', error: refusal(error) ?? error })
+      }
+    }
+  }
+  return found
+}
+
+function lockState(parties: unknown[]): LockState | null {
+  const holders: Party[] = []
+  const queue: Party[] = []
+  for (const one of parties as [string, string, string, string, ...number[]][]) {
+    const [role, id, label, token, forMs, leftMs, weight, capacity] = one
+    const party = {
+      id,
+      label: label === '' ? undefined : label,
+      token: role === 'h' ? BigInt(token) : undefined,
+      forMs: Number(forMs),
+      leftMs: Number(leftMs),
+      share: Number(weight) > 0 ? { weight: Number(weight), capacity: Number(capacity) } : undefined,
+    }
+    if (role === 'h') holders.push(party)
+    else queue.push(party)
+  }
+  return holders.length + queue.length > 0 ? { holders, queue } : null
+}
+
+/** What the server refuses for good: no repetition cures a wrong password or a key that is something else. */
+function refusal(error: unknown): HeadraceError | undefined {
+  const word =
+    error instanceof Error ? /^(?:-?ERR )?(WRONGTYPE|NOAUTH|NOPERM|WRONGPASS)\b/.exec(error.message)?.[1] : undefined
+  return word ? new HeadraceError('REJECTED', `redis refuses: ${word}`, { cause: error }) : undefined
+}
