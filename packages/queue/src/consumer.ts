@@ -253,8 +253,8 @@ export function createConsumer<Body>(
           bury({ ...item, attempt: 0 }, 'redelivered', `delivered ${delivery.redeliveries} times without an end`)
         },
         subscribed: () => emit?.({ type: 'subscribed', queue, partition }),
-        lost(source, delayMs, cause) {
-          emit?.({ type: 'lost', queue, partition, delayMs, cause })
+        lost: (delayMs, cause) => emit?.({ type: 'lost', queue, partition, delayMs, cause }),
+        ended(source, cause) {
           lanes.drop(source)
           for (const run of runs) if (run.items.some((item) => item.source === source)) run.abort(gone(cause))
         },

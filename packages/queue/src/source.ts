@@ -32,8 +32,10 @@ export function createIntake(
     declared(): Promise<void>
     delivery(source: Source, delivery: Delivery): void
     subscribed(): void
-    /** It ended or could not be made: the deliveries of `source` are void. */
-    lost(source: Source | undefined, delayMs: number, cause: unknown): void
+    /** The deliveries of `source` are void from now on. */
+    ended(source: Source, cause: unknown): void
+    /** The subscription ended or could not be made. */
+    lost(delayMs: number, cause: unknown): void
   },
 ): Intake {
   const { queue, partition, credit, callMs, backoff, clock } = options
@@ -44,19 +46,16 @@ export function createIntake(
 
   async function keepSubscribed(): Promise<void> {
     while (!stop.signal.aborted) {
-      let source: OpenSource | undefined
-      const cause = await subscribe((made) => {
-        source = made
-      }).catch((error: unknown) => error)
+      const cause = await subscribe().catch((error: unknown) => error)
       if (stop.signal.aborted) return
       const delayMs = backoff(++failures)
-      hooks.lost(source, delayMs, cause)
+      hooks.lost(delayMs, cause)
       await clock.sleep(delayMs, stop.signal).catch(() => {})
     }
   }
 
   /** Resolves with the cause when the subscription is lost; rejects where it cannot be made. */
-  async function subscribe(made: (source: OpenSource) => void): Promise<unknown> {
+  async function subscribe(): Promise<unknown> {
     await hooks.declared()
     throwIfAborted(stop.signal)
     return await new Promise<unknown>((resolve, fail) => {
@@ -67,7 +66,6 @@ export function createIntake(
       const stopped = () => lose(undefined)
       stop.signal.addEventListener('abort', stopped)
       const source = openSource(lose)
-      made(source)
       current = source
       const subscriber = {
         credit,
@@ -138,6 +136,7 @@ export function createIntake(
       end(cause) {
         if (!open) return
         open = false
+        hooks.ended(source, cause)
         lose(cause)
       },
       async close() {

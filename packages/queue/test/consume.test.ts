@@ -1,0 +1,526 @@
+import { isHeadraceError } from '@headrace/core'
+import { type Message, reject, type StandardSchema } from '@headrace/queue'
+import { type MemoryQueue, memoryQueue } from '@headrace/queue/memory'
+import { describe, expect, it } from 'vitest'
+import { bodies, deferred, outcome, setUp } from './set-up.ts'
+
+const keyed = (...names: string[]) => names.map((body) => ({ body, key: body[0] }))
+
+describe('consume', () => {
+  it('runs at most `concurrency` handlers, and one for a key', async () => {
+    const { queue, clock } = setUp()
+    const running = new Map<string, () => void>()
+    queue.consume(
+      ({ body }) => {
+        const { promise, resolve } = deferred()
+        running.set(body, resolve)
+        return promise.then(() => running.delete(body))
+      },
+      { concurrency: 2 },
+    )
+    await queue.publishAll(keyed('a1', 'a2', 'b1', 'c1'))
+    await clock.settle()
+    const first = [...running.keys()].sort()
+    expect(first).toHaveLength(2)
+    expect(new Set(first.map((body) => body[0])).size).toBe(2)
+    while (running.size > 0) {
+      running.values().next().value!()
+      await clock.settle()
+      const now = [...running.keys()].map((body) => body[0])
+      expect(new Set(now).size).toBe(now.length)
+      expect(now.length).toBeLessThanOrEqual(2)
+    }
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
+  it('runs messages without a key beside each other', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    let running = 0
+    queue.consume(() => {
+      running++
+      return new Promise(() => {})
+    })
+    await queue.publishAll([{ body: 'a' }, { body: 'b' }, { body: 'c' }])
+    await clock.settle()
+    expect(running).toBe(3)
+  })
+
+  it('holds at most `prefetch` messages of a partition', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    const consumer = queue.consume(() => new Promise(() => {}), { prefetch: 3, concurrency: 1 })
+    await queue.publishAll(keyed('a', 'b', 'c', 'd', 'e'))
+    await clock.settle()
+    expect(consumer.stats()).toMatchObject({ running: 1, held: 3, oldestAtMs: clock.wallMs() })
+    expect(await queue.stats()).toMatchObject({ depth: 5, held: 3 })
+  })
+
+  it('consumes the partitions it is told to', async () => {
+    const { queue, clock } = setUp({ partitions: 2 })
+    const seen: string[] = []
+    queue.consume((message) => seen.push(message.body), { partitions: [1] })
+    await queue.publishAll([{ body: 'p0' }, { body: 'p1' }, { body: 'p0' }, { body: 'p1' }])
+    await clock.settle()
+    expect(seen).toEqual(['p1', 'p1'])
+  })
+
+  it('aborts a handler after handlerMs, and tries again when it has stopped', async () => {
+    const { queue, clock, of } = setUp()
+    const reasons: unknown[] = []
+    let calls = 0
+    queue.consume(
+      (_, { signal }) => {
+        if (++calls > 1) return undefined
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            reasons.push(signal.reason)
+            reject(new Error('stopped'))
+          })
+        })
+      },
+      { handlerMs: 1_000 },
+    )
+    await queue.publish('x')
+    await clock.advance(999)
+    expect(reasons).toEqual([])
+    await clock.advance(1)
+    expect(isHeadraceError(reasons[0], 'TIMEOUT')).toBe(true)
+    await clock.advance(10_000)
+    expect(calls).toBe(2)
+    expect(of('retry')).toHaveLength(1)
+    expect(of('abandoned')).toEqual([])
+  })
+
+  it('accepts the success of a handler that ends after its signal', async () => {
+    const { queue, clock, of } = setUp()
+    queue.consume(() => clock.sleep(1_500), { handlerMs: 1_000 })
+    await queue.publish('x')
+    await clock.advance(60_000)
+    expect(of('retry')).toEqual([])
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
+  it('gives a handler up that ignores its signal: its key waits for graceMs and then goes on', async () => {
+    const { queue, clock, of } = setUp({ retry: { attempts: 1 } })
+    const seen: string[] = []
+    queue.consume(
+      ({ body }) => {
+        seen.push(body)
+        return body === 'k1' ? new Promise(() => {}) : undefined
+      },
+      { handlerMs: 1_000, graceMs: 500 },
+    )
+    await queue.publishAll([
+      { body: 'k1', key: 'k', id: 'one' },
+      { body: 'k2', key: 'k' },
+    ])
+    await clock.advance(1_499)
+    expect(seen).toEqual(['k1'])
+    await clock.advance(1)
+    expect(seen).toEqual(['k1', 'k2'])
+    expect(of('abandoned')).toEqual([{ type: 'abandoned', queue: 'orders', ids: ['one'] }])
+    expect(await queue.deadLetters.list()).toMatchObject([{ id: 'one', reason: 'exhausted' }])
+  })
+
+  it('sends what the schema refuses, or JSON, to the dead letters without a handler', async () => {
+    const never: StandardSchema<string, string> = {
+      '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) },
+    }
+    const { queue, driver, clock } = setUp()
+    await queue.publish('fine', { id: 'refused' })
+    const strict = setUp({ schema: never }, { wrap: () => driver })
+    let called = 0
+    strict.queue.consume(() => called++)
+    await driver.publish('orders', [
+      { id: 'broken', key: 'k', partition: 0, payload: '{', headers: {}, publishedAtMs: 0, delayMs: 0 },
+    ])
+    await clock.settle()
+    const dead = await queue.deadLetters.list()
+    expect(called).toBe(0)
+    expect(dead.map(({ id, reason, body }) => ({ id, reason, body }))).toEqual([
+      { id: 'refused', reason: 'invalid', body: 'fine' },
+      { id: 'broken', reason: 'invalid', body: undefined },
+    ])
+  })
+
+  it('tells a handler whose delivery is gone, does not settle it, and takes it up again when the old one has ended', async () => {
+    const { queue, driver, clock, of } = setUp()
+    const handlers: { readonly signal: AbortSignal; end(): void; readonly attempt: number }[] = []
+    queue.consume(({ attempt }, { signal }) => {
+      const { promise, resolve } = deferred()
+      handlers.push({ signal, end: resolve, attempt })
+      return promise
+    })
+    await queue.publish('x', { key: 'k' })
+    await clock.settle()
+    driver.disconnect()
+    expect(isHeadraceError(handlers[0]!.signal.reason, 'LOST')).toBe(true)
+    await clock.advance(10_000)
+    expect(handlers).toHaveLength(1)
+    handlers[0]!.end()
+    await clock.settle()
+    expect(handlers).toHaveLength(2)
+    expect(handlers[1]!.attempt).toBe(2)
+    expect((await queue.stats()).depth).toBe(1)
+    handlers[1]!.end()
+    await clock.settle()
+    expect((await queue.stats()).depth).toBe(0)
+    expect(of('lost').length).toBeGreaterThanOrEqual(8)
+    expect(of('subscribed')).toHaveLength(16)
+  })
+
+  it('subscribes again with growing pauses while the backend is away', async () => {
+    const { queue, driver, clock, of } = setUp({ partitions: 1 })
+    const seen: string[] = []
+    queue.consume((message) => seen.push(message.body))
+    await queue.publish('a')
+    await clock.settle()
+    driver.disconnect(60_000)
+    await clock.advance(59_000)
+    const lost = of('lost')
+    expect(lost.length).toBeGreaterThan(10)
+    expect(lost.length).toBeLessThan(80)
+    expect(Math.max(...lost.map((event) => event.delayMs))).toBeGreaterThan(2_000)
+    await clock.advance(10_000)
+    await queue.publish('b')
+    await clock.settle()
+    expect(seen).toEqual(['a', 'b'])
+  })
+
+  it('gives up a message that was delivered redeliveriesMax times without an end', async () => {
+    const { queue, driver, clock } = setUp()
+    let calls = 0
+    queue.consume(
+      (_, { signal }) => {
+        calls++
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+      { redeliveriesMax: 3 },
+    )
+    await queue.publish('killer', { id: 'killer' })
+    for (let crash = 0; crash < 3; crash++) {
+      await clock.advance(10_000)
+      driver.disconnect()
+    }
+    await clock.advance(10_000)
+    expect(calls).toBe(3)
+    expect(await queue.deadLetters.list()).toMatchObject([{ id: 'killer', reason: 'redelivered', attempts: 3 }])
+  })
+
+  it('makes a new subscription when a settlement fails, so that the message comes again', async () => {
+    let failures = 1
+    const wrap = (driver: MemoryQueue) => ({
+      ...driver,
+      async subscribe(...args: Parameters<MemoryQueue['subscribe']>) {
+        const subscription = await driver.subscribe(...args)
+        return {
+          ...subscription,
+          settle: (all: Parameters<typeof subscription.settle>[0]) =>
+            failures-- > 0 ? Promise.reject(new Error('disk full')) : subscription.settle(all),
+        }
+      },
+    })
+    const { queue, clock, of } = setUp({ partitions: 1 }, { wrap })
+    const seen: string[] = []
+    queue.consume((message) => seen.push(message.body))
+    await queue.publish('x')
+    await clock.advance(10_000)
+    expect(seen).toEqual(['x', 'x'])
+    expect(of('lost')).toMatchObject([{ partition: 0, cause: new Error('disk full') }])
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
+  it('closes within its limits although the backend hangs', async () => {
+    const hang = () => new Promise<never>(() => {})
+    const wrap = (driver: MemoryQueue) => ({
+      ...driver,
+      subscribe: async (...args: Parameters<MemoryQueue['subscribe']>) => ({
+        ...(await driver.subscribe(...args)),
+        settle: hang,
+        close: hang,
+      }),
+    })
+    const { queue, clock } = setUp({ callMs: 1_000 }, { wrap })
+    queue.consume(() => {})
+    await queue.publish('x')
+    await clock.settle()
+    const closing = queue.close()
+    await clock.advance(2_000)
+    await closing
+    expect(clock.pending).toBe(0)
+  })
+
+  it('undoes a subscription that comes after close', async () => {
+    const answer = deferred()
+    let closed = 0
+    const wrap = (driver: MemoryQueue) => ({
+      ...driver,
+      async subscribe(...args: Parameters<MemoryQueue['subscribe']>) {
+        await answer.promise
+        const subscription = await driver.subscribe(...args)
+        return { ...subscription, close: () => subscription.close().then(() => closed++) as never }
+      },
+    })
+    const { queue, clock } = setUp({ partitions: 1 }, { wrap })
+    const consumer = queue.consume(() => {})
+    await clock.settle()
+    await consumer.close()
+    answer.resolve()
+    await clock.settle()
+    expect(closed).toBe(1)
+  })
+
+  it('stops waiting for handlers when the signal of close fires', async () => {
+    const { queue, clock } = setUp()
+    const consumer = queue.consume(() => new Promise(() => {}))
+    await queue.publish('x')
+    await clock.settle()
+    const stop = new AbortController()
+    const closing = [consumer.close(), consumer.close({ signal: stop.signal })]
+    await clock.settle()
+    stop.abort()
+    expect(await Promise.all(closing)).toEqual([{ abandoned: 1 }, { abandoned: 1 }])
+  })
+
+  it('does not try again what fails while it drains: the next consumer gets it', async () => {
+    const { queue, clock, of } = setUp()
+    const { promise, reject } = deferred()
+    const consumer = queue.consume(() => promise)
+    await queue.publish('x')
+    await clock.settle()
+    const closing = consumer.close()
+    reject(new Error('interrupted'))
+    await closing
+    expect(of('retry')).toEqual([])
+    expect((await queue.stats()).depth).toBe(1)
+  })
+
+  it('is closed by `await using`', async () => {
+    const { queue, clock } = setUp()
+    {
+      await using _consumer = queue.consume(() => {})
+      await clock.settle()
+    }
+    await queue.publish('x')
+    await clock.settle()
+    expect(await queue.stats()).toMatchObject({ depth: 1, held: 0 })
+  })
+
+  it.each([
+    [{ concurrency: 0 }, 'concurrency'],
+    [{ prefetch: 70_000 }, 'prefetch'],
+    [{ handlerMs: 0 }, 'handlerMs'],
+    [{ graceMs: -1 }, 'graceMs'],
+    [{ drainMs: Number.POSITIVE_INFINITY }, 'drainMs'],
+    [{ redeliveriesMax: 0 }, 'redeliveriesMax'],
+    [{ partitions: [8] }, 'a partition'],
+    [{ partitions: [1, 1] }, 'partitions'],
+  ])('names the option that is wrong in %j', (options, name) => {
+    expect(() => setUp().queue.consume(() => {}, options)).toThrow(name)
+    expect(() => setUp().queue.consume(null as never)).toThrow('handler')
+  })
+})
+
+describe('consumeBatch', () => {
+  it('hands over what waits, in order per key, up to sizeMax', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    const batches: string[][] = []
+    await queue.publishAll(keyed('a1', 'b1', 'a2', 'a3', 'b2'))
+    queue.consumeBatch((messages) => void batches.push(bodies(messages)), { sizeMax: 3 })
+    await clock.settle()
+    expect(batches).toEqual([
+      ['a1', 'a2', 'a3'],
+      ['b1', 'b2'],
+    ])
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
+  it('waits lingerMs for company, and no longer when the batch is full', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    const batches: string[][] = []
+    queue.consumeBatch((messages) => void batches.push(bodies(messages)), { sizeMax: 3, lingerMs: 50 })
+    await queue.publish('a')
+    await clock.advance(49)
+    await queue.publish('b')
+    expect(batches).toEqual([])
+    await clock.advance(1)
+    expect(batches).toEqual([['a', 'b']])
+    await queue.publishAll(keyed('c', 'd', 'e', 'f'))
+    await clock.settle()
+    expect(batches[1]).toHaveLength(3)
+    await clock.advance(50)
+    expect(batches.flat()).toHaveLength(6)
+  })
+
+  it('settles each message by its result, and tries again what failed with all that follows it in its key', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    const done: string[] = []
+    let first = true
+    await queue.publishAll(keyed('a1', 'a2', 'b1', 'c1', 'c2'))
+    queue.consumeBatch((messages) => {
+      const failing = first ? ['a1'] : []
+      first = false
+      return Promise.allSettled(
+        messages.map(async ({ body }) => {
+          if (failing.includes(body)) throw new Error('not now')
+          if (body === 'c1') throw reject('never')
+          done.push(body)
+        }),
+      )
+    })
+    await clock.advance(10_000)
+    expect(done).toEqual(['a2', 'b1', 'c2', 'a1', 'a2'])
+    expect(await queue.deadLetters.list()).toMatchObject([{ body: 'c1', reason: 'rejected' }])
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
+  it('tries a batch that throws one by one, so that a poison message does not take others with it', async () => {
+    const { queue, clock } = setUp({ partitions: 1, retry: { attempts: 3 } })
+    const done: string[] = []
+    await queue.publishAll(keyed('a1', 'a2', 'b1', 'c1'))
+    const sizes: number[] = []
+    queue.consumeBatch((messages) => {
+      sizes.push(messages.length)
+      if (messages.some(({ body }) => body === 'b1')) throw new Error('poison')
+      done.push(...bodies(messages))
+    })
+    await clock.advance(60_000)
+    expect(done.sort()).toEqual(['a1', 'a2', 'c1'])
+    expect(sizes.slice(1).every((size) => size === 1)).toBe(true)
+    expect(await queue.deadLetters.list()).toMatchObject([{ body: 'b1', reason: 'exhausted', attempts: 3 }])
+  })
+
+  it('takes a wrong number of results for a failure', async () => {
+    const { queue, clock, of } = setUp({ retry: { attempts: 2 } })
+    queue.consumeBatch(() => [])
+    await queue.publish('x')
+    await clock.advance(60_000)
+    expect(String(of('retry')[0]!.error)).toContain('must return nothing or 1 results')
+    expect((await queue.deadLetters.list())[0]!.reason).toBe('exhausted')
+  })
+
+  it('names the option that is wrong', () => {
+    expect(() => setUp().queue.consumeBatch(() => {}, { sizeMax: 0 })).toThrow('sizeMax')
+    expect(() => setUp().queue.consumeBatch(() => {}, { lingerMs: -1 })).toThrow('lingerMs')
+  })
+})
+
+describe('dead letters', () => {
+  async function withDead(...names: string[]) {
+    const made = setUp({ partitions: 1 })
+    const consumer = made.queue.consume(({ body }: Message<string>) => {
+      throw reject(`no ${body}`)
+    })
+    await made.queue.publishAll(names.map((body) => ({ body, id: body, key: 'k' })))
+    await made.clock.settle()
+    await consumer.close()
+    await made.clock.advance(1)
+    const seen: string[] = []
+    const consume = async () => {
+      made.queue.consume((message) => seen.push(message.body))
+      await made.clock.settle()
+      return seen
+    }
+    return { ...made, consume }
+  }
+  const ids = (letters: readonly { readonly id: string }[]) => letters.map(({ id }) => id)
+
+  it('are listed oldest first, filtered and limited', async () => {
+    const { queue } = await withDead('a', 'b', 'c', 'd')
+    expect(ids(await queue.deadLetters.list())).toEqual(['a', 'b', 'c', 'd'])
+    expect(ids(await queue.deadLetters.list({ limit: 2 }))).toEqual(['a', 'b'])
+    const filter = ({ error }: { error: string }) => error.includes('no c')
+    expect(ids(await queue.deadLetters.list({ filter }))).toEqual(['c'])
+    expect((await queue.stats()).dead).toBe(4)
+  })
+
+  it('are redriven in order, those of the filter', async () => {
+    const { queue, consume } = await withDead('a', 'b', 'c')
+    expect(await queue.deadLetters.redrive({ dryRun: true })).toEqual({ redriven: 3 })
+    expect(await queue.deadLetters.redrive({ filter: ({ id }) => id !== 'b' })).toEqual({ redriven: 2 })
+    expect(await consume()).toEqual(['a', 'c'])
+    expect(ids(await queue.deadLetters.list())).toEqual(['b'])
+  })
+
+  it('are redriven at the rate asked for', async () => {
+    const { queue, clock } = await withDead('a', 'b', 'c')
+    const redriving = queue.deadLetters.redrive({ ratePerSec: 0.05 })
+    await clock.advance(39_999)
+    expect((await queue.stats()).dead).toBe(1)
+    await clock.advance(1)
+    expect(await redriving).toEqual({ redriven: 3 })
+  })
+
+  it('are redriven once although they die again at once', async () => {
+    const { queue, clock } = await withDead('a', 'b')
+    queue.consume(() => {
+      throw reject('again')
+    })
+    const redriving = queue.deadLetters.redrive({ ratePerSec: 1 })
+    await clock.advance(60_000)
+    expect(await redriving).toEqual({ redriven: 2 })
+  })
+
+  it('are purged for good', async () => {
+    const { queue, consume } = await withDead('a', 'b', 'c')
+    expect(await queue.deadLetters.purge({ limit: 2 })).toEqual({ purged: 2 })
+    await queue.deadLetters.redrive()
+    expect(await consume()).toEqual(['c'])
+  })
+
+  it('are left alone after an abort or a filter that throws', async () => {
+    const { queue, clock } = await withDead('a', 'b', 'c')
+    const stop = new AbortController()
+    const redriving = outcome(queue.deadLetters.redrive({ ratePerSec: 1, signal: stop.signal }))
+    await clock.advance(500)
+    stop.abort('enough')
+    expect(await redriving).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    const filter = () => {
+      throw new Error('filter')
+    }
+    expect(await outcome(queue.deadLetters.purge({ filter }))).toEqual(new Error('filter'))
+    await clock.settle()
+    expect((await queue.stats()).dead).toBe(2)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('say so when the backend hangs or fails', async () => {
+    const driver = memoryQueue()
+    const hang = setUp(
+      { callMs: 1_000 },
+      { wrap: () => ({ ...driver, visitDead: () => new Promise<never>(() => {}) }) },
+    )
+    const listing = outcome(hang.queue.deadLetters.list())
+    await hang.clock.advance(1_000)
+    expect(await listing).toMatchObject({ code: 'TIMEOUT' })
+    const fail = setUp({}, { wrap: () => ({ ...driver, visitDead: () => Promise.reject(new Error('gone')) }) })
+    expect(await outcome(fail.queue.deadLetters.list())).toMatchObject({
+      code: 'UNAVAILABLE',
+      cause: new Error('gone'),
+    })
+    expect(await outcome(fail.queue.deadLetters.list({ limit: 0 }))).toBeInstanceOf(RangeError)
+  })
+})
+
+describe('stats', () => {
+  it('tell the age of the oldest message, waiting or held', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    await queue.publish('a')
+    await clock.advance(1_000)
+    await queue.publish('b')
+    expect(await queue.stats()).toMatchObject({ depth: 2, held: 0, oldestAgeMs: 1_000 })
+    queue.consume(() => new Promise(() => {}))
+    await clock.advance(500)
+    expect(await queue.stats()).toMatchObject({ depth: 2, held: 2, oldestAgeMs: 1_500 })
+  })
+
+  it('are UNAVAILABLE or TIMEOUT where the backend does not answer', async () => {
+    const driver = memoryQueue()
+    const { queue, clock } = setUp(
+      { callMs: 10 },
+      { wrap: () => ({ ...driver, stats: () => new Promise<never>(() => {}) }) },
+    )
+    const asking = outcome(queue.stats())
+    await clock.advance(10)
+    expect(await asking).toMatchObject({ code: 'TIMEOUT' })
+  })
+})
