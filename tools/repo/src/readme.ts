@@ -23,8 +23,14 @@ export async function runReadme(packageUrl: URL): Promise<{ stdout: string; prom
       '--eval',
       code,
     ],
-    // SIGKILL: an example that hangs in a handler of its own must still end.
-    { cwd: fileURLToPath(packageUrl), timeout: limitMs, killSignal: 'SIGKILL' },
+    {
+      cwd: fileURLToPath(packageUrl),
+      // nx and CI ask for colours, which a promise does not have.
+      env: { ...process.env, FORCE_COLOR: '0' },
+      timeout: limitMs,
+      // An example that hangs in a handler of its own must still end.
+      killSignal: 'SIGKILL',
+    },
   )
   return { stdout: stdout.trimEnd(), promised }
 }

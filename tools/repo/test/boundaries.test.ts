@@ -66,14 +66,29 @@ it('a client of the tests is not one of the sources, unless it is a peer', () =>
   expect(violations('lock', 'redis.ts', client, { peerDependencies: { ioredis: '6' } })).toEqual([])
 })
 
-it('a conformance suite knows its contract, core and node:assert, and nothing else', () => {
-  const known = ["'./driver.ts'", "'@headrace/core/testing'", "'node:assert/strict'"]
+it('a conformance suite knows its own files, its contract, core and node:assert, and nothing else', () => {
+  const known = ["'./driver.ts'", "'@headrace/core/testing'", "'node:assert/strict'", "'./rules/fairness.ts'"]
+  violations('lock', 'rules/fairness.ts', ["'../driver.ts'", "'node:assert'"])
+  violations('lock', 'driver.ts', ["'./words.ts'"])
   expect(violations('lock', 'conformance.ts', known)).toEqual([])
-  expect(violations('lock', 'conformance/rules.ts', ["'./fairness.ts'", "'../driver.ts'"])).toEqual([])
-  const peers = { peerDependencies: { vitest: '5' } }
-  const unknown = ["'./redis.ts'", "'node:fs'", "'vitest'", "'../src/redis.ts'"]
-  rmSync(join(folder, 'packages'), { recursive: true })
-  expect(violations('lock', 'conformance.ts', unknown, peers)).toHaveLength(4)
+
+  const manifest = {
+    peerDependencies: { vitest: '5' },
+    exports: { './redis': { '@headrace/source': './src/redis.ts' } },
+  }
+  violations('lock', 'redis.ts', [])
+  violations('lock', 'locks.ts', ["'./words.ts'"])
+  violations('lock', 'index.ts', ["'./locks.ts'"])
+  const reason = (specifier: string, why: string) =>
+    `@headrace/lock src/rules/fairness.ts must not import ${specifier}: ${why}`
+  const wrong = ["'../redis.ts'", "'../locks.ts'", "'node:fs'", "'vitest'"]
+  violations('lock', 'rules/fairness.ts', wrong)
+  expect(violations('lock', 'conformance.ts', known, manifest)).toEqual([
+    reason('../redis.ts', 'a suite knows only the contract'),
+    reason('../locks.ts', 'a suite knows only the contract'),
+    reason('node:fs', 'a suite must run anywhere'),
+    reason('vitest', 'a suite must run anywhere'),
+  ])
 })
 
 it('a library has no dependency at run time but those of its arrows, and every project has a layer', () => {

@@ -2,14 +2,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { exampleOf, runReadme } from '../src/readme.ts'
 
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'headrace-readme-'))
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true })
+})
 
 const run = (readme: string) => {
   writeFileSync(join(folder, 'README.md'), readme)
@@ -21,6 +24,11 @@ it('the first example runs as TypeScript and its output is given with what it pr
     '# x\n\n```ts\nconst n: number = 41\nconsole.log(n + 1)\n// 42\n```\n\n```ts\nnot run\n```\n',
   )
   expect(result).toEqual({ stdout: '42', promised: '42' })
+})
+
+it('the output has no colours, also where the runner of the tests asks for them', async () => {
+  vi.stubEnv('FORCE_COLOR', '1')
+  expect((await run('```ts\nconsole.log([1])\n// [ 1 ]\n```\n')).stdout).toBe('[ 1 ]')
 })
 
 it('a promise can have several lines, and only the last comment is one', () => {
