@@ -7,8 +7,9 @@ import { promisify } from 'node:util'
 import type { ServerName } from './address.ts'
 
 const run = promisify(execFile)
-const cache = fileURLToPath(new URL('../../../.stack/', import.meta.url))
+const defaultCache = fileURLToPath(new URL('../../../.stack/', import.meta.url))
 const limitMs = 300_000
+const outputMaxBytes = 64 * 1024 * 1024
 const abandonedMs = 3_600_000
 
 const erlang =
@@ -23,7 +24,7 @@ const packages: Record<Exclude<ServerName, 'consul'>, readonly string[]> = {
 
 // Wanted by the packages' scripts, which do not run here; LLVM only by PostgreSQL's compiler, which is turned off.
 const notNeeded =
-  /^(adduser|debconf|libc6|libjson-perl|libllvm.*|libpopt0|libwrap0|locales|logrotate|lsb-base|perl.*|postgresql-(client-)?common|socat|ssl-cert|ucf)$/
+  /^(adduser|debconf|libc6|libc-l10n|libjson-perl|libllvm.*|libperl.*|libpopt0|libwrap0|libz3.*|locales|logrotate|lsb-base|perl.*|postgresql-(client-)?common|socat|ssl-cert|ucf)$/
 
 // Left Debian after bullseye, but not yet its pool; apt has no list to check it against.
 const consul: Record<string, { path: string; sha256: string }> = {
@@ -45,14 +46,15 @@ const pending = new Map<ServerName, Promise<string>>()
  */
 export function unpacked(name: ServerName): Promise<string> {
   if (!pending.has(name)) {
-    const work = unpack(name)
+    const work = unpackInto(defaultCache, name)
     pending.set(name, work)
     work.catch(() => pending.delete(name))
   }
   return pending.get(name)!
 }
 
-async function unpack(name: ServerName): Promise<string> {
+/** As `unpacked`, with a cache elsewhere. Any number of processes can do this at a time, and be killed at it. */
+export async function unpackInto(cache: string, name: ServerName): Promise<string> {
   if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) throw new Error('no apt-get to fetch it with')
   const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown'
   const home = join(cache, `${release}-${process.arch}`)
@@ -63,7 +65,7 @@ async function unpack(name: ServerName): Promise<string> {
   // Whatever is under the final name is complete: it gets it by an atomic rename, and the first one wins.
   const work = await mkdtemp(join(home, 'unpack-'))
   try {
-    await (name === 'consul' ? fetchConsul(work) : fetchPackages(name, packages[name], work))
+    await withLists(work, (apt) => (name === 'consul' ? fetchConsul(apt) : fetchPackages(apt, name, packages[name])))
     const root = join(work, 'root')
     for (const file of await readdir(work)) {
       if (file.endsWith('.deb')) await run('dpkg-deb', ['--extract', join(work, file), root], { timeout: limitMs })
@@ -78,33 +80,58 @@ async function unpack(name: ServerName): Promise<string> {
   }
 }
 
-async function fetchPackages(name: ServerName, names: readonly string[], folder: string) {
-  const options = { cwd: folder, timeout: limitMs, env: { ...process.env, LC_ALL: 'C' } }
-  const { stdout } = await run('apt-get', ['--simulate', '--no-install-recommends', 'install', ...names], options)
-  const installs = [...stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!)
-  const wanted = [...new Set([...names, ...installs])].filter((name) => !notNeeded.test(name))
-  announce(name, `Debian packages ${wanted.join(', ')}`)
-  await run('apt-get', ['download', ...wanted], options)
+/** Runs a program of apt in the folder that the packages go to; resolves with what it prints. */
+type Apt = (program: string, ...args: string[]) => Promise<string>
+
+/** Does `work` with the machine's package lists; where they are missing or out of date, with new ones of our own. */
+async function withLists(folder: string, work: (apt: Apt) => Promise<void>): Promise<void> {
+  const apt =
+    (options: readonly string[]): Apt =>
+    async (program, ...args) => {
+      const settings = {
+        cwd: folder,
+        env: { ...process.env, LC_ALL: 'C' },
+        timeout: limitMs,
+        maxBuffer: outputMaxBytes,
+      }
+      return (await run(program, [...options, ...args], settings)).stdout
+    }
+  try {
+    await work(apt([]))
+  } catch {
+    console.error('headrace stack: fetching the package lists into .stack/, as the ones of this machine do not do')
+    for (const part of ['lists/partial', 'cache/archives/partial']) await mkdir(join(folder, part), { recursive: true })
+    const withOwn = apt(['-o', `Dir::State::Lists=${folder}/lists`, '-o', `Dir::Cache=${folder}/cache`])
+    await withOwn('apt-get', 'update')
+    await work(withOwn)
+  }
 }
 
-async function fetchConsul(folder: string) {
+async function fetchPackages(apt: Apt, name: ServerName, names: readonly string[]) {
+  const plan = await apt('apt-get', '--simulate', '--no-install-recommends', 'install', ...names)
+  const installs = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!)
+  const wanted = [...new Set([...names, ...installs])].filter((name) => !notNeeded.test(name))
+  announce(name, `Debian packages ${wanted.join(', ')}`)
+  await apt('apt-get', 'download', ...wanted)
+}
+
+async function fetchConsul(apt: Apt) {
   const pinned = consul[process.arch]
   if (!pinned)
     throw new Error(`Debian's consul is pinned for ${Object.keys(consul).join(' and ')}, not ${process.arch}`)
-  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'])
-  const failures: string[] = []
-  for (const repository of new Set(stdout.split('\n').filter((line) => line !== ''))) {
+  const lines = await apt('apt-get', 'indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages')
+  const failures: unknown[] = []
+  for (const repository of new Set(lines.split('\n').filter((line) => line !== ''))) {
     const address = new URL(pinned.path, repository).href
     announce('consul', address)
-    const target = [address, join(folder, 'consul.deb'), `SHA256:${pinned.sha256}`]
     try {
-      await run('/usr/lib/apt/apt-helper', ['download-file', ...target], { timeout: limitMs })
+      await apt('/usr/lib/apt/apt-helper', 'download-file', address, 'consul.deb', `SHA256:${pinned.sha256}`)
       return
     } catch (error) {
-      failures.push((error as Error).message.trim())
+      failures.push(error)
     }
   }
-  throw new Error(failures.join('\n') || 'apt knows no repository')
+  throw failures[0] ?? new Error('apt knows no repository')
 }
 
 /** Debian's `erl` takes no other home than /usr/lib/erlang; ours is told at its start, so that the repository can move. */

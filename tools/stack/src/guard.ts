@@ -13,6 +13,7 @@ const { command, args, cwd, user, endSignal, endMs, folder } = order
 // The log is on standard error; whoever reads standard output may be dead already.
 process.stdout.on('error', () => {})
 const server = spawn(command, args, { cwd, ...user, stdio: ['ignore', process.stderr, process.stderr] })
+const killedMs = 5_000
 let ending = false
 
 server.on('error', (error) => {
@@ -32,13 +33,16 @@ async function end() {
   const tree = server.pid === undefined ? [] : processTree(server.pid)
   signalAll(tree, 'SIGCONT')
   signalAll(tree.slice(0, 1), endSignal)
-  const deadline = performance.now() + endMs
-  while (tree.some(isAlive) && performance.now() < deadline) await sleep(10)
-  const left = new Set([...tree.filter(isAlive), ...tree.flatMap(processTree)])
-  signalAll([...left], 'SIGKILL')
-  // Parents are signalled before their children, but a child that was forked in between would keep writing.
+  await gone(tree, endMs)
+  signalAll([...new Set([...tree.filter(isAlive), ...tree.flatMap(processTree)])], 'SIGKILL')
+  await gone(tree, killedMs)
   if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   process.exit(0)
+}
+
+async function gone(pids: readonly number[], limitMs: number) {
+  const deadline = performance.now() + limitMs
+  while (pids.some(isAlive) && performance.now() < deadline) await sleep(10)
 }
 
 process.stdin.on('end', end).on('error', end).resume()

@@ -37,6 +37,9 @@ export async function startPostgres(options: { readonly args?: readonly string[]
         cwd: data,
         env: { ...program.env, PATH: process.env['PATH'], LC_ALL: 'C' },
         timeout: initLimitMs,
+      }).catch((error: Error) => {
+        const as = user ? ` as user nobody, who must be able to reach ${program.folder} and ${data}` : ''
+        throw new Error(`postgres did not start: initdb failed${as}\n${error.message}`, { cause: error })
       })
     },
     command: ({ data, ports }) => ({
