@@ -1,4 +1,5 @@
-import { type Backoff, type Clock, checkInteger, checkNumber, HeadraceError, within } from '@headrace/core'
+import { type Backoff, type Clock, HeadraceError, within } from '@headrace/core'
+import { type BatchOptions, type Consumer, checkedOptions } from './consume-options.ts'
 import { createDeadlines } from './deadlines.ts'
 import type { DeadReason, QueueDriver } from './driver.ts'
 import type { QueueEvent } from './events.ts'
@@ -6,49 +7,6 @@ import { createLanes, type Item, type Stretch } from './lanes.ts'
 import { isRejection, type Message } from './message.ts'
 import { createRun, type HandlerContext, type Run } from './run.ts'
 import { createIntake } from './source.ts'
-
-export interface ConsumeOptions {
-  /** Handlers that run at a time; 16. */
-  readonly concurrency?: number | undefined
-  /** Deliveries of one partition that this consumer holds at a time, waiting ones included; 256. */
-  readonly prefetch?: number | undefined
-  /** A handler that takes longer is aborted, and unless it succeeds even so the attempt has failed; 30,000. */
-  readonly handlerMs?: number | undefined
-  /** How long an aborted handler keeps its key and its place before it is given up; 5,000. */
-  readonly graceMs?: number | undefined
-  /** Deliveries that ended with their process or connection after which a message goes to the dead letters; 20. */
-  readonly redeliveriesMax?: number | undefined
-  /** How long `close` waits for running handlers; 10,000. */
-  readonly drainMs?: number | undefined
-  /** The partitions to consume; all by default. */
-  readonly partitions?: readonly number[] | undefined
-}
-
-export interface BatchOptions extends ConsumeOptions {
-  /** Messages in a batch at most; 100. */
-  readonly sizeMax?: number | undefined
-  /** How long a message waits for company; 0, the default, takes what is there. */
-  readonly lingerMs?: number | undefined
-}
-
-export interface Consumer extends AsyncDisposable {
-  /**
-   * Stops taking messages, waits for running handlers at most `drainMs`, and gives back what was not begun. Handlers
-   * that still run when the time is over or `signal` fires are aborted; their messages are delivered again.
-   * @returns how many handlers were given up.
-   */
-  close(options?: { readonly signal?: AbortSignal | undefined }): Promise<{ readonly abandoned: number }>
-  stats(): ConsumerStats
-}
-
-export interface ConsumerStats {
-  /** Handlers that run. */
-  readonly running: number
-  /** Messages held by this consumer, those in handlers included. */
-  readonly held: number
-  /** Wall clock at which the oldest of them was published. */
-  readonly oldestAtMs: number | undefined
-}
 
 /** The part of consuming in which one message at a time and batches differ. */
 export interface Work<Body> {
@@ -73,23 +31,10 @@ export interface ConsumerContext {
   readonly declared: () => Promise<void>
 }
 
-export function createConsumer<Body>(
-  context: ConsumerContext,
-  work: Work<Body>,
-  options: BatchOptions & { readonly sizeMax: number },
-): Consumer {
+export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>, options: BatchOptions): Consumer {
   const { driver, queue, clock, attempts, backoff, reconnect, callMs, emit, declared } = context
-  const { concurrency = 16, prefetch = 256, handlerMs = 30_000, graceMs = 5_000, drainMs = 10_000 } = options
-  const { redeliveriesMax = 20, sizeMax, lingerMs = 0 } = options
-  const { partitions = Array.from({ length: context.partitions }, (_, partition) => partition) } = options
-  checkInteger('concurrency', concurrency, { min: 1, max: 10_000 })
-  checkInteger('prefetch', prefetch, { min: 1, max: 65_535 })
-  checkInteger('sizeMax', sizeMax, { min: 1, max: 65_535 })
-  checkInteger('redeliveriesMax', redeliveriesMax, { min: 1 })
-  checkNumber('handlerMs', handlerMs, { min: 1 })
-  for (const [name, ms] of Object.entries({ graceMs, drainMs, lingerMs })) checkNumber(name, ms, { min: 0 })
-  for (const partition of partitions) checkInteger('a partition', partition, { min: 0, max: context.partitions - 1 })
-  if (new Set(partitions).size < partitions.length) throw new RangeError('partitions must not name one twice')
+  const { concurrency, prefetch, handlerMs, graceMs, drainMs, redeliveriesMax, sizeMax, lingerMs, partitions } =
+    checkedOptions(options, context.partitions)
 
   const runs = new Set<Run<Body>>()
   const hurry = new AbortController()
@@ -97,6 +42,7 @@ export function createConsumer<Body>(
   let draining = false
   let drained: (() => void) | undefined
   let scheduled = false
+  let starting = false
   let lingered = false
   let cancelLinger: (() => void) | undefined
 
@@ -118,44 +64,60 @@ export function createConsumer<Body>(
 
   function schedule(): void {
     scheduled = false
-    while (!draining && runs.size < concurrency && lanes.ready > 0) {
-      if (lingerMs > 0 && !lingered && lanes.ready < sizeMax) {
-        cancelLinger ??= clock.after(lingerMs, () => {
-          cancelLinger = undefined
-          lingered = true
-          schedule()
-        })
-        return
-      }
-      lingered = false
-      cancelLinger?.()
-      cancelLinger = undefined
+    // A handler that answers at once ends inside the loop, which then goes on by itself: no recursion.
+    if (starting) return
+    starting = true
+    while (!draining && runs.size < concurrency && lanes.ready > 0 && !lingering()) {
       void start(createRun(lanes.take(sizeMax)))
     }
+    starting = false
+  }
+
+  /** Whether what is ready should wait for company. */
+  function lingering(): boolean {
+    if (lingerMs > 0 && !lingered && lanes.ready < sizeMax) {
+      cancelLinger ??= clock.after(lingerMs, () => {
+        cancelLinger = undefined
+        lingered = true
+        schedule()
+      })
+      return true
+    }
+    lingered = false
+    cancelLinger?.()
+    cancelLinger = undefined
+    return false
   }
 
   async function start(run: Run<Body>): Promise<void> {
     runs.add(run)
-    deadlines.add(run)
     try {
       for (const { items } of run.stretches) {
         for (const item of items) {
           const decoding = decode(run, item)
-          if (decoding !== undefined) await decoding
+          if (decoding !== undefined) await timed(run, decoding)
         }
       }
       if (run.ended) return
       if (run.items.length === 0) return finish(run, undefined)
       const returned = work.handle(run.messages, run)
-      finish(run, work.results(isThenable(returned) ? await returned : returned, run.items.length))
+      finish(run, work.results(isThenable(returned) ? await timed(run, returned) : returned, run.items.length))
     } catch (error) {
       finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
     }
   }
 
+  // What answers at once cannot be late, and needs no timer.
+  function timed<T>(run: Run<Body>, work: PromiseLike<T>): PromiseLike<T> {
+    if (!run.timed) deadlines.add(run)
+    run.timed = true
+    return work
+  }
+
   function decode(run: Run<Body>, item: Item): Promise<void> | undefined {
     const invalid = (error: unknown) => {
       if (run.ended) return
+      run.invalid ??= new Set()
       run.invalid.add(item)
       bury(item, 'invalid', error)
     }
@@ -184,20 +146,18 @@ export function createConsumer<Body>(
     if (run.ended) return
     run.ended = true
     runs.delete(run)
-    deadlines.delete(run)
-    graces.delete(run)
-    const failures = new Map<Item, unknown>()
-    results?.forEach((result, at) => {
-      if (result.status === 'rejected')
-        failures.set(run.items[at]!, result.reason ?? new TypeError('rejected with nothing'))
-    })
-    const failure = thrown === undefined ? (item: Item) => failures.get(item) : () => thrown
+    if (run.timed) {
+      deadlines.delete(run)
+      graces.delete(run)
+    }
+    const failures = results?.some(({ status }) => status === 'rejected') ? failed(run.items, results) : undefined
+    const failure = (item: Item) => (failures ? failures.get(item) : thrown)
     for (const stretch of run.stretches) {
       const back = conclude(stretch, run, failure)
       if (thrown !== undefined && run.items.length > 1) for (const item of back) item.alone = true
     }
     if (runs.size === 0) drained?.()
-    if (lanes.ready > 0) schedule()
+    schedule()
   }
 
   /** Settles what is done, and gives the rest back to its lane. */
@@ -205,7 +165,7 @@ export function createConsumer<Body>(
     const back: Item[] = []
     let pauseMs = 0
     for (const item of stretch.items) {
-      if (item.source.ended || run.invalid.has(item)) continue
+      if (item.source.ended || run.invalid?.has(item)) continue
       const error = failure(item)
       // Behind one that failed nothing is done, whatever its handler says: it would have overtaken.
       if (back.length > 0) back.push(item)
@@ -234,7 +194,7 @@ export function createConsumer<Body>(
   function bury({ delivery, source, attempt }: Item, reason: DeadReason, error: unknown): void {
     const { id, key } = delivery.message
     const attempts = delivery.redeliveries + attempt
-    const dead = { reason, error: String(error).slice(0, 1_000), attempts, deadAtMs: clock.wallMs() }
+    const dead = { reason, error: textOf(error), attempts, deadAtMs: clock.wallMs() }
     source.settle({ tag: delivery.tag, dead }, () =>
       emit?.({ type: 'dead-letter', queue, id, key, reason, attempts, error: dead.error }),
     )
@@ -309,6 +269,24 @@ export function createConsumer<Body>(
     async [Symbol.asyncDispose]() {
       await close()
     },
+  }
+}
+
+function failed(items: readonly Item[], results: readonly PromiseSettledResult<unknown>[]): Map<Item, unknown> {
+  const failures = new Map<Item, unknown>()
+  results.forEach((result, at) => {
+    if (result.status === 'fulfilled') return
+    failures.set(items[at]!, result.reason ?? new TypeError('the handler rejected with nothing'))
+  })
+  return failures
+}
+
+/** Of what a handler threw, whatever it is. */
+function textOf(error: unknown): string {
+  try {
+    return String(error).slice(0, 1_000)
+  } catch {
+    return 'an error that has no text'
   }
 }
 

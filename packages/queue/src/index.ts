@@ -1,4 +1,5 @@
-export type { BatchOptions, ConsumeOptions, Consumer, ConsumerStats } from './consumer.ts'
+export type { BatchOptions, ConsumeOptions, Consumer, ConsumerStats } from './consume-options.ts'
+export { createQueue } from './create-queue.ts'
 export type { DeadLetterQuery, DeadLetters, RedriveOptions } from './dead-letters.ts'
 export type {
   DeadInfo,
@@ -19,15 +20,14 @@ export type {
 } from './driver.ts'
 export type { QueueEvent } from './events.ts'
 export { type DeadLetter, type Message, type MessageOptions, reject } from './message.ts'
-export {
-  type BatchResults,
-  createQueue,
-  type NewMessage,
-  type PublishOptions,
-  type Queue,
-  type QueueOptions,
-  type QueueStats,
-  type RetryOptions,
+export type {
+  BatchResults,
+  NewMessage,
+  PublishOptions,
+  Queue,
+  QueueOptions,
+  QueueStats,
+  RetryOptions,
 } from './queue.ts'
 export type { HandlerContext } from './run.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts'

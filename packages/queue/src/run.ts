@@ -14,8 +14,10 @@ export interface Run<Body> extends HandlerContext {
   readonly messages: Message<Body>[]
   readonly items: Item[]
   /** Went to the dead letters before the handler could see them. */
-  readonly invalid: Set<Item>
+  invalid: Set<Item> | undefined
   ended: boolean
+  /** It has not answered at once, and has a deadline. */
+  timed: boolean
   abort(reason: HeadraceError): void
 }
 
@@ -26,7 +28,8 @@ export function createRun<Body>(stretches: readonly Stretch[]): Run<Body> {
     stretches,
     messages: [],
     items: [],
-    invalid: new Set(),
+    invalid: undefined,
+    timed: false,
     ended: false,
     // Made when asked for: a signal costs more than most messages, and few handlers look at it.
     get signal() {

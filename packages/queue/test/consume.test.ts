@@ -45,6 +45,16 @@ describe('consume', () => {
     expect(running).toBe(3)
   })
 
+  it('runs any number of messages whose handler answers at once', async () => {
+    const { queue, clock } = setUp({ partitions: 1, windowMax: 20_000 })
+    let handled = 0
+    await queue.publishAll(Array.from({ length: 20_000 }, () => ({ body: 'x' })))
+    queue.consume(() => handled++, { prefetch: 20_000 })
+    await clock.settle()
+    expect(handled).toBe(20_000)
+    expect((await queue.stats()).depth).toBe(0)
+  })
+
   it('holds at most `prefetch` messages of a partition', async () => {
     const { queue, clock } = setUp({ partitions: 1 })
     const consumer = queue.consume(() => new Promise(() => {}), { prefetch: 3, concurrency: 1 })
