@@ -1,6 +1,6 @@
 export { type ServerName, serverUrl } from './address.ts'
 export { startConsul } from './consul.ts'
 export { startPostgres } from './postgres.ts'
-export { startRabbitmq } from './rabbitmq.ts'
+export { startRabbitmq, startRabbitmqCluster } from './rabbitmq.ts'
 export { startRedis } from './redis.ts'
 export type { Server } from './server.ts'

@@ -4,9 +4,10 @@ import { delimiter, join } from 'node:path'
 import type { Command } from './guarded.ts'
 import { answers } from './probe.ts'
 import { findProgram, folders, type Program } from './program.ts'
-import { type Place, type Server, startServer } from './server.ts'
+import { type Place, type Plan, type Server, startServer } from './server.ts'
 
 const frameMethod = 1
+const newCookie = () => randomBytes(20).toString('hex')
 
 /**
  * A RabbitMQ node of its own, without plugins, with a port mapper (epmd) and a cookie of its own; user and password are `guest`.
@@ -14,15 +15,68 @@ const frameMethod = 1
  * @param options.settings more lines of rabbitmq.conf.
  */
 export async function startRabbitmq(options: { readonly settings?: readonly string[] } = {}): Promise<Server> {
-  const { settings = [] } = options
-  const program = await findProgram('rabbitmq', {
+  const program = await findRabbitmq()
+  return startServer({
+    ...nodePlan({
+      program,
+      node: 'headrace@localhost',
+      cookie: newCookie(),
+      settings: options.settings ?? [],
+      epmdPort: ({ ports }) => ports[2]!,
+    }),
+    portCount: 3,
+    // Erlang would start the port mapper as a daemon, which outlives the node: started here, it is ours to end.
+    companion: (place) => epmdCommand(program, place, place.ports[2]!),
+  })
+}
+
+/**
+ * RabbitMQ nodes that form one cluster, for tests that kill, pause and restart some of them; `stop` ends all.
+ * A member cannot be wiped alone: the others remember it.
+ */
+export async function startRabbitmqCluster(size = 3): Promise<{ readonly nodes: readonly Server[] } & AsyncDisposable> {
+  const program = await findRabbitmq()
+  const names = Array.from({ length: size }, (_, index) => `headrace-${index + 1}@localhost`)
+  const settings = names.map((name, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${name}`)
+  const cookie = newCookie()
+  const epmd = await startEpmd(program)
+  const epmdPort = () => Number(new URL(epmd.url).port)
+  const settled = await Promise.allSettled(
+    names.map((node) => startServer(nodePlan({ program, node, cookie, settings, epmdPort }))),
+  )
+  const nodes = settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []))
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()))
+    await epmd.stop()
+  }
+  const failed = settled.find((it) => it.status === 'rejected')
+  if (failed) {
+    await stop()
+    throw failed.reason
+  }
+  return { nodes, [Symbol.asyncDispose]: stop }
+}
+
+function findRabbitmq(): Promise<Program> {
+  return findProgram('rabbitmq', {
     binaries: ['rabbitmq-server'],
     // Debian's command on PATH is a wrapper that changes the user.
     folders: ['usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin'],
   })
-  return startServer({
+}
+
+interface Node {
+  readonly program: Program
+  readonly node: string
+  readonly cookie: string
+  readonly settings: readonly string[]
+  epmdPort(place: Place): number
+}
+
+function nodePlan({ program, node, cookie, settings, epmdPort }: Node): Plan {
+  return {
     name: 'rabbitmq',
-    portCount: 3,
+    portCount: 2,
     readyMs: 180_000,
     ready: /Server startup complete/,
     quitSignal: 'SIGTERM',
@@ -39,30 +93,45 @@ export async function startRabbitmq(options: { readonly settings?: readonly stri
       ]
       await writeFile(join(data, 'rabbitmq.conf'), `${lines.join('\n')}\n`)
       await writeFile(join(data, 'enabled_plugins'), '[].\n')
-      await writeFile(join(data, '.erlang.cookie'), randomBytes(20).toString('hex'), { mode: 0o400 })
+      await writeFile(join(data, '.erlang.cookie'), cookie, { mode: 0o400 })
     },
-    companion: (place) => epmd(program, place),
     command: (place) => ({
       command: join(program.folder, 'rabbitmq-server'),
       args: [],
-      env: { ...erlangEnv(program, place), ...nodeEnv(place) },
+      env: { ...erlangEnv(program, place, epmdPort(place)), ...nodeEnv(node, place) },
     }),
     probe: ({ ports }) => answers(ports[0]!, 'AMQP\0\0\x09\x01', (reply) => reply[0] === frameMethod),
+  }
+}
+
+function startEpmd(program: Program): Promise<Server> {
+  return startServer({
+    name: 'epmd',
+    portCount: 1,
+    readyMs: 30_000,
+    ready: /epmd running/,
+    quitSignal: 'SIGTERM',
+    url: ({ ports }) => `epmd://127.0.0.1:${ports[0]}`,
+    command: (place) => {
+      const command = epmdCommand(program, place, place.ports[0]!)
+      return { ...command, args: ['-d'] }
+    },
+    // NAMES_REQ; the reply starts with the port of the mapper.
+    probe: ({ ports }) => answers(ports[0]!, '\0\x01n', (reply) => reply.length >= 4),
   })
 }
 
-/** Erlang would start the port mapper as a daemon, which outlives the node: started here, it is ours to end. */
-function epmd(program: Program, place: Place): Command {
+function epmdCommand(program: Program, place: Place, port: number): Command {
   const installed = folders(program.root ?? '/', 'usr/lib/erlang/erts-*/bin/epmd')[0]
-  return { command: installed ?? 'epmd', args: [], env: erlangEnv(program, place) }
+  return { command: installed ?? 'epmd', args: [], env: erlangEnv(program, place, port) }
 }
 
-function erlangEnv({ root, env }: Program, { data, ports }: Place): Record<string, string> {
+function erlangEnv({ root, env }: Program, { data }: Place, epmdPort: number): Record<string, string> {
   return {
     ...env,
     HOME: data,
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    ERL_EPMD_PORT: String(ports[2]),
+    ERL_EPMD_PORT: String(epmdPort),
     ...(root && {
       PATH: [join(root, 'usr/lib/erlang/bin'), process.env['PATH']].join(delimiter),
       HEADRACE_ERLANG: join(root, 'usr/lib/erlang'),
@@ -70,9 +139,9 @@ function erlangEnv({ root, env }: Program, { data, ports }: Place): Record<strin
   }
 }
 
-function nodeEnv({ data, ports }: Place): Record<string, string> {
+function nodeEnv(node: string, { data, ports }: Place): Record<string, string> {
   return {
-    RABBITMQ_NODENAME: `headrace-${ports[0]}@localhost`,
+    RABBITMQ_NODENAME: node,
     RABBITMQ_LOG: 'info,-color',
     RABBITMQ_DIST_PORT: String(ports[1]),
     RABBITMQ_CONFIG_FILE: join(data, 'rabbitmq.conf'),
