@@ -1,13 +1,16 @@
-import { isHeadraceError } from '@headrace/core'
-import { type Decide, decided } from './decision.ts'
+import { createHash } from 'node:crypto'
+import { HeadraceError, isHeadraceError } from '@headrace/core'
+import { type Decide, decided, thrownMessage } from './decision.ts'
 import type { JsonGuard } from './json.ts'
-import type { KnownState } from './ownership.ts'
+import type { KnownState } from './known-state.ts'
 import { fail, type Pending, type Remembered } from './pending.ts'
 import type { NewEvent, StoredReceipt, StoredState } from './store.ts'
 
 /** Decisions in order of arrival on top of the states of a term; nothing of it is true before it is committed. */
 export interface Draft<State, Command, Result> {
-  readonly writes: readonly { readonly pending: Pending<Command, Result>; readonly receipt: Remembered<Result> }[]
+  /** The writes, and what each comes to, at the same index. */
+  readonly writes: readonly Pending<Command, Result>[]
+  readonly receipts: readonly Remembered<Result>[]
   readonly states: ReadonlyMap<string, KnownState<State>>
   readonly rows: {
     readonly states: readonly StoredState[]
@@ -30,7 +33,8 @@ export function draftOf<State, Command, Result, Event>(
   },
 ): Draft<State, Command, Result> {
   const { decide, guard, withEvents, stateOf, failed } = options
-  const writes: { pending: Pending<Command, Result>; receipt: Remembered<Result> }[] = []
+  const writes: Pending<Command, Result>[] = []
+  const remembered: Remembered<Result>[] = []
   const states = new Map<string, KnownState<State>>()
   const receipts: StoredReceipt[] = []
   const events: NewEvent[] = []
@@ -41,18 +45,30 @@ export function draftOf<State, Command, Result, Event>(
       const decision = decided(decide, guard, before.state, pending.command, withEvents)
       const sequence = before.sequence + 1
       const { result, state = before.state } = decision
-      states.set(key, { sequence, state })
-      writes.push({ pending, receipt: { key, sequence, fingerprint, result } })
-      receipts.push({ id, key, sequence, fingerprint, result: JSON.stringify(result) })
-      decision.events?.forEach((event, index) => {
-        events.push({ id: `${id}/${index}`, key, body: JSON.stringify(event) })
+      const added = decision.events?.map((event, index) => {
+        return { id: eventId(id, index), key, body: JSON.stringify(event) }
       })
-    } catch (error) {
-      if (!isHeadraceError(error)) throw error
-      fail(pending, error)
+      receipts.push({ id, key, sequence, fingerprint, result: JSON.stringify(result) })
+      // From here on nothing throws: a write is in the draft as a whole or not at all.
+      states.set(key, { sequence, state })
+      writes.push(pending)
+      remembered.push({ key, sequence, fingerprint, result })
+      if (added) events.push(...added)
+    } catch (cause) {
+      fail(pending, isHeadraceError(cause) ? cause : unwritable(cause))
       failed(pending)
     }
   }
   const stored = Array.from(states, ([key, { sequence, state }]) => ({ key, sequence, state: JSON.stringify(state) }))
-  return { writes, states, rows: { states: stored, receipts, events } }
+  return { writes, receipts: remembered, states, rows: { states: stored, receipts, events } }
+}
+
+function unwritable(cause: unknown): HeadraceError {
+  return new HeadraceError('REJECTED', `the decision cannot be stored: ${thrownMessage(cause)}`, { cause })
+}
+
+/** With an index behind it, the longest id of a write would be too long for the id of a message. */
+function eventId(id: string, index: number): string {
+  const stem = id.length > 100 ? createHash('sha256').update(id).digest('base64url') : id
+  return `${stem}/${index}`
 }

@@ -25,9 +25,4 @@ export class BoundedMap<Value> {
     this.#old = this.#young
     this.#young = new Map()
   }
-
-  clear(): void {
-    this.#young = new Map()
-    this.#old = new Map()
-  }
 }

@@ -1,17 +1,18 @@
-import { abortedError, HeadraceError } from '@headrace/core'
+import { abortedError, type HeadraceError } from '@headrace/core'
 import type { Lane } from './lane.ts'
-import type { Pending, Receipt, Waiter } from './pending.ts'
+import { isWanted, type Pending, type Receipt, type Waiter } from './pending.ts'
 
 /** One call of `write` that waits for its answer, until that comes, its deadline passes or its signal fires. */
 export class Call<Command, Result> implements Waiter<Result> {
   readonly dueMs: number
+  /** The id was already under way when this call came. */
   readonly joined: boolean
   readonly #pending: Pending<Command, Result>
   readonly #lane: Lane<Command, Result>
   readonly #signal: AbortSignal | undefined
   readonly #resolve: (receipt: Receipt<Result>) => void
   readonly #reject: (error: unknown) => void
-  readonly #ended: (call: Call<Command, Result>) => void
+  readonly #ended: (call: Call<Command, Result>, receipt?: Receipt<Result>) => void
 
   constructor(
     pending: Pending<Command, Result>,
@@ -22,7 +23,8 @@ export class Call<Command, Result> implements Waiter<Result> {
       readonly signal: AbortSignal | undefined
       readonly resolve: (receipt: Receipt<Result>) => void
       readonly reject: (error: unknown) => void
-      readonly ended: (call: Call<Command, Result>) => void
+      /** It no longer waits; with the receipt where there is one. */
+      readonly ended: (call: Call<Command, Result>, receipt?: Receipt<Result>) => void
     },
   ) {
     this.dueMs = options.dueMs
@@ -33,12 +35,16 @@ export class Call<Command, Result> implements Waiter<Result> {
     this.#resolve = options.resolve
     this.#reject = options.reject
     this.#ended = options.ended
-    pending.waiters = [...pending.waiters, this]
+    if (!this.joined) pending.waiter = this
+    else {
+      pending.joined ??= new Set()
+      pending.joined.add(this)
+    }
     this.#signal?.addEventListener('abort', this, { once: true })
   }
 
   resolve(receipt: Receipt<Result>): void {
-    this.#end()
+    this.#end(receipt)
     this.#resolve(receipt)
   }
 
@@ -52,28 +58,20 @@ export class Call<Command, Result> implements Waiter<Result> {
     this.#giveUp(abortedError(this.#signal!, 'the write'))
   }
 
-  /** Called when the deadline has passed. What that means for the caller depends on how far the write has come. */
+  /** Called when the deadline has passed. */
   expire(): void {
-    const cause = this.#lane.failure
-    if (this.#pending.sent) {
-      this.#giveUp(new HeadraceError('TIMEOUT', 'the store has not answered in time', { cause }))
-    } else if (cause) {
-      this.#giveUp(new HeadraceError('UNAVAILABLE', 'the lock or the store could not be used in time', { cause }))
-    } else {
-      const retryAfterMs = this.#lane.predictMs()
-      this.#giveUp(new HeadraceError('BUSY', 'the deadline passed in line', { retryAfterMs }))
-    }
+    this.#giveUp(this.#lane.overdue(this.#pending))
   }
 
   #giveUp(error: HeadraceError): void {
     this.reject(error)
-    if (this.#pending.waiters.length === 0) this.#lane.withdraw(this.#pending)
+    if (!isWanted(this.#pending)) this.#lane.withdraw(this.#pending)
   }
 
-  #end(): void {
-    const { waiters } = this.#pending
-    this.#pending.waiters = waiters.length === 1 ? [] : waiters.filter((other) => other !== this)
+  #end(receipt?: Receipt<Result>): void {
+    if (!this.joined) this.#pending.waiter = undefined
+    else this.#pending.joined?.delete(this)
     this.#signal?.removeEventListener('abort', this)
-    this.#ended(this)
+    this.#ended(this, receipt)
   }
 }

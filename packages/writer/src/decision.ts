@@ -1,10 +1,10 @@
-import { HeadraceError } from '@headrace/core'
+import { describe, HeadraceError } from '@headrace/core'
 import type { JsonGuard } from './json.ts'
 
 /**
  * What a write does to the state of its key: the one function that an application has to write. It must be pure and
  * synchronous: the same state and command give the same decision, it changes neither, and it does no I/O. It may be called
- * again for a command whose earlier decision was never committed.
+ * again for a command whose earlier decision was never committed. What it returns is frozen.
  */
 export type Decide<State, Command, Result, Event> = (state: State, command: Command) => Decision<State, Result, Event>
 
@@ -32,11 +32,11 @@ export function decided<State, Command, Result, Event>(
   try {
     const decision = decide(state, command)
     if (typeof decision !== 'object' || decision === null) {
-      throw new TypeError(
-        `decide must return { state?, result, events? }, returned ${decision === null ? 'null' : typeof decision}`,
-      )
+      throw new TypeError(`decide must return { state?, result, events? }, returned ${describe(decision)}`)
     }
     if (typeof (decision as { then?: unknown }).then === 'function') {
+      // Its own failure would otherwise end the process: nobody else hears it.
+      Promise.resolve(decision as unknown).catch(() => {})
       throw new TypeError('decide must not be async: it returned a promise')
     }
     if (decision.result === undefined) throw new TypeError('decide returned no result')
@@ -49,6 +49,11 @@ export function decided<State, Command, Result, Event>(
     }
     return decision
   } catch (cause) {
-    throw new HeadraceError('REJECTED', `decide failed: ${(cause as Error)?.message ?? cause}`, { cause })
+    throw new HeadraceError('REJECTED', `decide failed: ${thrownMessage(cause)}`, { cause })
   }
+}
+
+/** Anything can be thrown, also what has no text. */
+export function thrownMessage(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : describe(thrown)
 }

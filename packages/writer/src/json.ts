@@ -7,60 +7,87 @@ export type JsonGuard = (value: unknown, where: string) => void
 
 /** @returns a guard that throws a TypeError naming the place of a Date, Map, class instance, function, bigint, NaN or cycle. */
 export function jsonGuard(): JsonGuard {
-  const known = new WeakSet<object>()
-  function check(value: unknown, where: string, depth: number): void {
-    if (value === null || typeof value === 'string' || typeof value === 'boolean') return
-    if (typeof value === 'number') {
-      if (!Number.isFinite(value)) throw new TypeError(`${where} is ${value}, which JSON cannot hold`)
-      return
+  // How many levels each holds: a state that wraps the one before in every write must not grow past what can be read.
+  const heights = new WeakMap<object, number>()
+  function check(value: unknown, where: string, depth: number): number {
+    if (typeof value === 'string') return 0
+    const kind = foreign(value)
+    if (kind !== undefined) throw new TypeError(`${where} is ${kind}, which JSON cannot hold`)
+    if (typeof value !== 'object' || value === null) return 0
+    let height = heights.get(value)
+    if (depth + (height ?? 0) > depthMax) {
+      throw new TypeError(`${where} is nested more than ${depthMax} deep, or contains itself`)
     }
-    if (typeof value !== 'object') throw new TypeError(`${where} is a ${typeof value}, which JSON cannot hold`)
-    if (known.has(value)) return
-    if (depth > depthMax) throw new TypeError(`${where} is nested more than ${depthMax} deep, or contains itself`)
+    if (height !== undefined) return height
+    height = 0
     if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index++) check(value[index], `${where}[${index}]`, depth + 1)
-    } else {
-      const prototype = Object.getPrototypeOf(value)
-      if (prototype !== Object.prototype && prototype !== null) {
-        throw new TypeError(`${where} is a ${prototype.constructor?.name ?? 'class instance'}, which JSON cannot hold`)
+      for (let index = 0; index < value.length; index++) {
+        height = Math.max(height, 1 + check(value[index], `${where}[${index}]`, depth + 1))
       }
-      if (typeof (value as { toJSON?: unknown }).toJSON === 'function') throw new TypeError(`${where} has a toJSON`)
+    } else {
       for (const name of Object.keys(value)) {
         const member = (value as Record<string, unknown>)[name]
-        if (member !== undefined) check(member, `${where}.${name}`, depth + 1)
+        if (member !== undefined) height = Math.max(height, 1 + check(member, `${where}.${name}`, depth + 1))
       }
     }
-    known.add(Object.freeze(value))
+    heights.set(Object.freeze(value), height)
+    return height
   }
-  return (value, where) => check(value, where, 0)
+  return (value, where) => void check(value, where, 0)
 }
 
 const depthMax = 64
 
-/** The JSON text of a command, the same for two that are equal as JSON, whatever the order of their members. */
-export function commandText(command: unknown): string {
-  // Most programs build a command in one place, so that its members are in one order; sorted or not, it is checked quickly.
-  const text = JSON.stringify(isSorted(command) ? command : sorted(command))
-  if (text === undefined) throw new TypeError(`command is a ${typeof command}, which JSON cannot hold`)
-  return text
+/** The kind of a value that JSON cannot hold; undefined where it can, its members left aside. */
+function foreign(value: unknown): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : String(value)
+  if (typeof value === 'string' || typeof value === 'boolean') return undefined
+  if (typeof value !== 'object') return value === undefined ? 'undefined' : `a ${typeof value}`
+  if (value === null || Array.isArray(value)) return undefined
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null)
+    return `a ${prototype.constructor?.name || 'class instance'}`
+  return typeof (value as { toJSON?: unknown }).toJSON === 'function' ? 'an object with toJSON' : undefined
 }
 
-function isSorted(value: unknown): boolean {
+/**
+ * The JSON text of a command, the same for two that are equal as JSON, whatever the order of their members.
+ * @throws TypeError for what JSON cannot hold: two different commands would have one text.
+ */
+export function commandText(command: unknown): string {
+  // Most programs build a command in one place, so that its members are in one order; sorted or not, it is checked quickly.
+  return JSON.stringify(isSorted(command, 0) ? command : sorted(command, 0))
+}
+
+function isSorted(value: unknown, depth: number): boolean {
+  checkPart(value, depth)
   if (typeof value !== 'object' || value === null) return true
-  if (Array.isArray(value)) return value.every(isSorted)
+  if (Array.isArray(value)) return value.every((member) => isSorted(member, depth + 1))
   let last = ''
   for (const name in value) {
-    if (name < last || !isSorted((value as Record<string, unknown>)[name])) return false
+    const member = (value as Record<string, unknown>)[name]
+    if (name < last || (member !== undefined && !isSorted(member, depth + 1))) return false
     last = name
   }
   return true
 }
 
-function sorted(value: unknown): unknown {
+function sorted(value: unknown, depth: number): unknown {
+  checkPart(value, depth)
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(sorted)
-  const names = Object.keys(value).sort()
-  return Object.fromEntries(names.map((name) => [name, sorted((value as Record<string, unknown>)[name])]))
+  if (Array.isArray(value)) return value.map((member) => sorted(member, depth + 1))
+  const members: [string, unknown][] = []
+  for (const name of Object.keys(value).sort()) {
+    const member = (value as Record<string, unknown>)[name]
+    if (member !== undefined) members.push([name, sorted(member, depth + 1)])
+  }
+  return Object.fromEntries(members)
+}
+
+function checkPart(value: unknown, depth: number): void {
+  const kind = foreign(value)
+  if (kind !== undefined) throw new TypeError(`command is or holds ${kind}, which JSON cannot hold`)
+  if (depth > depthMax) throw new TypeError(`command is nested more than ${depthMax} deep, or contains itself`)
 }
 
 /**

@@ -1,10 +1,12 @@
 import { type Backoff, type Clock, HeadraceError, isHeadraceError, within } from '@headrace/core'
-import { draftOf } from './batch.ts'
+import { retryHintMs } from './admission.ts'
+import { type Draft, draftOf } from './batch.ts'
 import { type BatchTime, batchTime } from './batch-time.ts'
 import type { Decide } from './decision.ts'
 import type { JsonGuard } from './json.ts'
-import type { KnownState, Ownership, Term } from './ownership.ts'
-import { answer, fail, type Pending, type Remembered, reusedId } from './pending.ts'
+import { initialState, type KnownState, parsed, storedState } from './known-state.ts'
+import type { Ownership, Term } from './ownership.ts'
+import { answer, fail, isWanted, type Pending, type Remembered, reusedId } from './pending.ts'
 import type { Batch, Ledger, StoredReceipt } from './store.ts'
 
 /**
@@ -17,14 +19,14 @@ export interface Lane<Command, Result> {
   withdraw(pending: Pending<Command, Result>): void
   /** How long a write that came now would wait for its answer, from what the batches took lately. */
   predictMs(): number
-  /** Why nothing has been committed since the last success, where the lock or the store is the reason. */
-  readonly failure: unknown
+  /** What to tell somebody whose deadline has passed: that depends on how far the write has come. */
+  overdue(pending: Pending<Command, Result>): HeadraceError
   /** Writes that are not answered yet. */
   readonly length: number
   readonly time: Pick<BatchTime, 'fixedMs' | 'perWriteMs'>
   /** Resolves when nothing is left. */
   drained(): Promise<void>
-  /** Fails what still waits, and stops. */
+  /** Fails what still waits, gives up what is under way, and stops. */
   stop(error: HeadraceError): void
 }
 
@@ -56,6 +58,8 @@ export function createLane<State, Command, Result, Event>(
   let waiting = new Set<Pending<Command, Result>>()
   let inBatch = 0
   let running: PromiseWithResolvers<void> | undefined
+  let takingOver = false
+  // Why nothing has been committed since the last success, where the lock or the store is the reason.
   let failure: unknown
   // Looking ids up costs as much as a write. A conflict at the commit says that there are repetitions about.
   let lookFirst = true
@@ -63,7 +67,9 @@ export function createLane<State, Command, Result, Event>(
   async function run(): Promise<void> {
     for (let failures = 0; waiting.size > 0; inBatch = 0) {
       try {
+        takingOver = true
         const term = await ownership.term(stopped.signal)
+        takingOver = false
         const startMs = clock.nowMs()
         // Everything that this turn of the event loop brings joins the batch.
         await new Promise((resolve) => setImmediate(resolve))
@@ -73,6 +79,7 @@ export function createLane<State, Command, Result, Event>(
         failures = 0
         failure = undefined
       } catch (error) {
+        inBatch = 0
         failure = error
         failed(error)
         if (stopped.signal.aborted) failWaiting(stopped.signal.reason)
@@ -80,6 +87,7 @@ export function createLane<State, Command, Result, Event>(
         else await clock.sleep(backoff(++failures), stopped.signal).catch(() => {})
       }
     }
+    takingOver = false
     running?.resolve()
     running = undefined
   }
@@ -97,12 +105,14 @@ export function createLane<State, Command, Result, Event>(
 
   /** Answers every write of a batch, or puts the rest back in front of the line and throws. */
   async function carry(term: Term<State>, batch: Pending<Command, Result>[]): Promise<void> {
-    let rest = batch
+    let rest: readonly Pending<Command, Result>[] = batch
     try {
       while (rest.length > 0) {
-        const { states, receipts } = await load(term, rest)
+        const { stateOf, receipts } = await load(term, rest)
         rest = replay(rest, receipts)
-        rest = await commit(term, rest, states)
+        const draft = draftOf(rest, { decide, guard, withEvents, stateOf, failed: settled })
+        rest = draft.writes
+        if (rest.length > 0) rest = await commit(term, draft)
       }
     } catch (error) {
       // Whether a commit took effect shows when a greater token is sealed and the receipts are looked up; until then
@@ -114,8 +124,9 @@ export function createLane<State, Command, Result, Event>(
     }
   }
 
-  /** The states that the batch needs, where there are any, and the receipts of its ids where some may exist. */
+  /** The states that the batch needs, and the receipts of its ids where some may exist. */
   async function load(term: Term<State>, batch: readonly Pending<Command, Result>[]) {
+    // What the term forgets while the batch is under way, the batch does not.
     const states = new Map<string, KnownState<State>>()
     const unknown = new Set<string>()
     for (const { key } of batch) {
@@ -124,92 +135,94 @@ export function createLane<State, Command, Result, Event>(
       else unknown.add(key)
     }
     const ids = lookFirst ? batch.map((pending) => pending.id) : []
-    if (unknown.size === 0 && ids.length === 0) return { states, receipts: [] }
+    if (unknown.size === 0 && ids.length === 0) {
+      return { stateOf: (key: string) => states.get(key)!, receipts: [] }
+    }
     const loading = term.ledger.load([...unknown], ids)
     const loaded = await within(clock, storeTimeoutMs, loading, { signal: stopped.signal, what: 'reading the store' })
-    for (const row of loaded.states) {
-      const state = JSON.parse(row.state) as State
-      guard(state, 'state')
-      states.set(row.key, { sequence: row.sequence, state })
-    }
     if (lookFirst) lookFirst = loaded.receipts.length > 0
-    return { states, receipts: loaded.receipts }
+    const rows = new Map(loaded.states.map((row) => [row.key, row]))
+    const stateOf = (key: string) => {
+      const row = rows.get(key)
+      return states.get(key) ?? (row ? storedState<State>(row, guard) : initialState(initial, guard, key))
+    }
+    return { stateOf, receipts: loaded.receipts }
   }
 
   /** Answers the writes that were done before, and returns the others. */
   function replay(
     batch: readonly Pending<Command, Result>[],
     known: readonly StoredReceipt[],
-  ): Pending<Command, Result>[] {
+  ): readonly Pending<Command, Result>[] {
     const receipts = new Map(known.map((receipt) => [receipt.id, receipt]))
     return batch.filter((pending) => {
       const stored = receipts.get(pending.id)
-      // The token is sealed and there is no receipt: an earlier attempt can no longer take effect.
-      if (!stored) {
-        pending.sent = false
-        return keepWanted(pending)
+      if (stored) {
+        repeat(pending, stored)
+        return false
       }
-      const { key, sequence, fingerprint } = stored
-      const receipt = { key, sequence, fingerprint, result: JSON.parse(stored.result) as Result }
-      if (key !== pending.key || fingerprint !== pending.fingerprint) fail(pending, reusedId())
-      // What this lane had sent itself is no replay: its commit took effect and only the answer was lost.
-      else answer(pending, receipt, !pending.sent)
-      settled(pending, receipt)
-      return false
+      // The token is sealed and there is no receipt: an earlier attempt can no longer take effect.
+      pending.sent = false
+      return keepWanted(pending)
     })
   }
 
-  /** Decides and commits. Returns the writes that are still open because receipts of others turned up. */
+  function repeat(pending: Pending<Command, Result>, stored: StoredReceipt): void {
+    const { key, sequence, fingerprint } = stored
+    let receipt: Remembered<Result> | undefined
+    try {
+      receipt = { key, sequence, fingerprint, result: parsed(stored.result, guard, 'result') as Result }
+      if (key !== pending.key || fingerprint !== pending.fingerprint) fail(pending, reusedId())
+      // What this lane had sent itself is no replay: its commit took effect and only the answer was lost.
+      else answer(pending, receipt, !pending.sent)
+    } catch (error) {
+      fail(pending, error as HeadraceError)
+    }
+    settled(pending, receipt)
+  }
+
+  /** Commits and answers. Returns the writes that are still open because receipts of others turned up. */
   async function commit(
     term: Term<State>,
-    batch: readonly Pending<Command, Result>[],
-    states: ReadonlyMap<string, KnownState<State>>,
-  ): Promise<Pending<Command, Result>[]> {
-    const stateOf = (key: string) => states.get(key) ?? first(key)
-    const draft = draftOf(batch, { decide, guard, withEvents, stateOf, failed: settled })
-    if (draft.writes.length === 0) return []
-    for (const { pending } of draft.writes) pending.sent = true
+    draft: Draft<State, Command, Result>,
+  ): Promise<readonly Pending<Command, Result>[]> {
+    const { writes } = draft
+    for (const pending of writes) pending.sent = true
     const sent: Batch = { partition, token: term.token, ...draft.rows }
     const sentMs = clock.nowMs()
-    const outcome = await within(clock, storeTimeoutMs, term.ledger.commit(sent), { what: 'the commit' })
+    const committing = term.ledger.commit(sent)
+    const outcome = await within(clock, storeTimeoutMs, committing, { signal: stopped.signal, what: 'the commit' })
     if (outcome.type === 'committed') {
       for (const [key, state] of draft.states) term.states.set(key, state)
       committed(term.ledger, sent, clock.nowMs() - sentMs)
-      for (const { pending, receipt } of draft.writes) {
+      writes.forEach((pending, index) => {
+        const receipt = draft.receipts[index]!
         answer(pending, receipt, false)
         settled(pending, receipt)
-      }
+      })
       return []
     }
-    const open = draft.writes.map(({ pending }) => pending)
-    for (const pending of open) pending.sent = false
+    for (const pending of writes) pending.sent = false
     if (outcome.type === 'known') {
       lookFirst = true
-      return replay(open, outcome.receipts)
+      const open = replay(writes, outcome.receipts)
+      // A store that contradicts itself must not be asked again without a pause.
+      if (open.length === writes.length) throw new Error('the store refused ids as known, but has no receipts of them')
+      return open
     }
     ownership.forfeit()
     const stale = new HeadraceError('STALE', 'another owner has taken the partition over; nothing was written')
     failed(stale)
-    for (const pending of open) {
+    for (const pending of writes) {
       fail(pending, stale)
       settled(pending)
     }
     return []
   }
 
-  function first(key: string): KnownState<State> {
-    try {
-      const state = initial(key)
-      guard(state, 'initial state')
-      return { sequence: 0, state }
-    } catch (cause) {
-      throw new HeadraceError('REJECTED', `initial failed: ${(cause as Error)?.message ?? cause}`, { cause })
-    }
-  }
-
   /** False for a write that nobody waits for any more; it is forgotten. */
   function keepWanted(pending: Pending<Command, Result>): boolean {
-    if (pending.waiters.length > 0) return true
+    if (isWanted(pending)) return true
     settled(pending)
     return false
   }
@@ -222,7 +235,7 @@ export function createLane<State, Command, Result, Event>(
     waiting.clear()
   }
 
-  return {
+  const lane: Lane<Command, Result> = {
     push(pending) {
       waiting.add(pending)
       if (running) return
@@ -237,8 +250,14 @@ export function createLane<State, Command, Result, Event>(
       const whole = Math.floor(ahead / batchMax)
       return time.predictMs(inBatch) + whole * time.predictMs(batchMax) + time.predictMs(ahead - whole * batchMax)
     },
-    get failure() {
-      return failure
+    overdue(pending) {
+      if (pending.sent) return new HeadraceError('TIMEOUT', 'the store has not answered in time', { cause: failure })
+      // One that is in a batch and not sent waits for the store as well, to read.
+      if (failure !== undefined || takingOver || !waiting.has(pending)) {
+        const message = 'the lock or the store could not be used in time'
+        return new HeadraceError('UNAVAILABLE', message, { cause: failure })
+      }
+      return new HeadraceError('BUSY', 'the deadline passed in line', { retryAfterMs: retryHintMs(lane.predictMs()) })
     },
     get length() {
       return waiting.size + inBatch
@@ -252,6 +271,7 @@ export function createLane<State, Command, Result, Event>(
       failWaiting(error)
     },
   }
+  return lane
 }
 
 // These will be the same at the next attempt; everything else may pass.

@@ -55,8 +55,9 @@ function ledgerOf(tables: Tables): Ledger {
       if (known.length > 0) return { type: 'known', receipts: known }
       for (const state of batch.states) states.set(state.key, state)
       for (const receipt of batch.receipts) receipts.set(receipt.id, receipt)
-      const added = batch.events.map((event) => ({ ...event, position: ++tables.position }))
-      if (added.length > 0) events.set(batch.partition, [...(events.get(batch.partition) ?? []), ...added])
+      const outbox = events.get(batch.partition) ?? []
+      for (const event of batch.events) outbox.push({ ...event, position: ++tables.position })
+      events.set(batch.partition, outbox)
       return { type: 'committed' }
     },
     async outbox(partition, limit) {

@@ -29,7 +29,7 @@ export interface WriterOptions<State, Command, Result, Event = never> {
   readonly partitions?: number
   /** 5,000 by default. */
   readonly deadlineMs?: number
-  /** How many writes may stand in line: 10,000 by default. */
+  /** How many calls may wait for their answer: 10,000 by default. */
   readonly waitingMax?: number
   /** How long their commands may be together, as JSON: 67,108,864 characters by default. */
   readonly waitingLengthMax?: number
@@ -37,13 +37,13 @@ export interface WriterOptions<State, Command, Result, Event = never> {
   readonly commandLengthMax?: number
   /** Writes in one commit: 1,000 by default. */
   readonly batchMax?: number
-  /** States that are remembered besides the store, between once and twice that many: 10,000 by default. */
+  /** States that are remembered besides the store, between once and twice that many over all partitions: 10,000 by default. */
   readonly statesMax?: number
   /** Receipts that are remembered besides the store, between once and twice that many: 10,000 by default. */
   readonly receiptsMax?: number
   /** How long one call to the store or the queue may take: 5,000 by default. */
   readonly storeTimeoutMs?: number
-  /** How long `close` waits for what is in line: 10,000 by default. */
+  /** How long `close` waits for what is in line, and for events on their way to the queue: 10,000 by default. */
   readonly drainMs?: number
   readonly clock?: Clock
   readonly random?: Random

@@ -1,6 +1,7 @@
 import { type Clock, HeadraceError, within } from '@headrace/core'
 import type { Lease, Locks } from '@headrace/lock'
 import { BoundedMap } from './bounded-map.ts'
+import type { KnownState } from './known-state.ts'
 import type { Ledger } from './store.ts'
 
 /** One stretch of ownership of a partition. What it knows of the states is true only as long as its token is in force. */
@@ -8,11 +9,6 @@ export interface Term<State> {
   readonly token: bigint
   readonly ledger: Ledger
   readonly states: BoundedMap<KnownState<State>>
-}
-
-export interface KnownState<State> {
-  readonly sequence: number
-  readonly state: State
 }
 
 export interface Ownership<State> {

@@ -13,7 +13,7 @@ export interface Partition<Command, Result> {
   readonly lane: Lane<Command, Result>
   /** Resolves when no write waits and every event is published. */
   drained(): Promise<void>
-  /** Gives the lease back. */
+  /** Ends what is under way by itself and gives the lease back. */
   close(): Promise<void>
 }
 

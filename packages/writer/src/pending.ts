@@ -6,6 +6,7 @@ export interface Receipt<Result> {
   readonly key: string
   /** Which write of its key this was, counted from 1. */
   readonly sequence: number
+  /** Frozen: everybody who asks for this id is given the same. */
   readonly result: Result
   /** True where the id had been written before: this is what came of it then. */
   readonly replayed: boolean
@@ -21,9 +22,6 @@ export interface Remembered<Result> {
 
 /** One caller that waits for the answer of a write. */
 export interface Waiter<Result> {
-  readonly dueMs: number
-  /** The id was already under way when this call came. */
-  readonly joined: boolean
   resolve(receipt: Receipt<Result>): void
   reject(error: unknown): void
 }
@@ -35,10 +33,16 @@ export interface Pending<Command, Result> {
   readonly command: Command
   readonly fingerprint: string
   readonly length: number
-  /** One for each call that still waits; a call that gives up leaves. */
-  waiters: readonly Waiter<Result>[]
+  /** The call that brought it, unless that gave up. */
+  waiter: Waiter<Result> | undefined
+  /** The calls that came with the same id while it was under way, and have not given up. */
+  joined: Set<Waiter<Result>> | undefined
   /** A commit that carries it has been sent and not been answered for certain: it may have happened. */
   sent: boolean
+}
+
+export function isWanted(pending: Pending<unknown, unknown>): boolean {
+  return pending.waiter !== undefined || (pending.joined !== undefined && pending.joined.size > 0)
 }
 
 export function answer<Result>(
@@ -46,12 +50,14 @@ export function answer<Result>(
   { sequence, result }: Remembered<Result>,
   replayed: boolean,
 ): void {
-  const { id, key, waiters } = pending
-  for (const waiter of waiters) waiter.resolve({ id, key, sequence, result, replayed: replayed || waiter.joined })
+  const { id, key, waiter, joined } = pending
+  waiter?.resolve({ id, key, sequence, result, replayed })
+  if (joined) for (const other of joined) other.resolve({ id, key, sequence, result, replayed: true })
 }
 
-export function fail(pending: Pending<unknown, unknown>, error: HeadraceError): void {
-  for (const waiter of pending.waiters) waiter.reject(error)
+export function fail({ waiter, joined }: Pending<unknown, unknown>, error: HeadraceError): void {
+  waiter?.reject(error)
+  if (joined) for (const other of joined) other.reject(error)
 }
 
 export const reusedId = (): HeadraceError =>

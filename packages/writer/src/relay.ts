@@ -3,7 +3,11 @@ import type { Ledger, StoredEvent } from './store.ts'
 
 /** Where events go; a queue of `@headrace/queue` is one. A message with a known `id` may come twice. */
 export interface EventSink<Event> {
-  publish(body: Event, options: { readonly key: string; readonly id: string }): Promise<void>
+  /** @param options.signal aborts when nobody waits for this attempt any more; there will be another. */
+  publish(
+    body: Event,
+    options: { readonly key: string; readonly id: string; readonly signal: AbortSignal },
+  ): Promise<void>
 }
 
 /** Hands the events of one partition on, in the order of their commits; each stays in the store until the sink has it. */
@@ -15,9 +19,12 @@ export interface Relay {
   stop(): void
 }
 
+const portion = 256
+
 export function createRelay<Event>(options: {
   readonly partition: number
   readonly sink: EventSink<Event>
+  /** For each call to the store and each event. */
   readonly timeoutMs: number
   readonly backoff: Backoff
   readonly clock: Clock
@@ -27,7 +34,6 @@ export function createRelay<Event>(options: {
   const { partition, sink, timeoutMs, backoff, clock, published, failed } = options
   const stopped = new AbortController()
   const { signal } = stopped
-  const portion = 256
   let poked = false
   let running: PromiseWithResolvers<void> | undefined
 
@@ -38,10 +44,13 @@ export function createRelay<Event>(options: {
         const events = await within(clock, timeoutMs, reading, { signal, what: 'reading the outbox' })
         poked = events.length === portion
         if (events.length === 0) continue
-        await within(clock, timeoutMs, publishAll(events), { signal, what: 'publishing events' })
-        const forgetting = ledger.published(partition, events.at(-1)!.position)
-        await within(clock, timeoutMs, forgetting, { signal, what: 'clearing the outbox' })
-        published(events.length)
+        const { done, error } = await publishAll(events)
+        if (done > 0) {
+          const forgetting = ledger.published(partition, events[done - 1]!.position)
+          await within(clock, timeoutMs, forgetting, { signal, what: 'clearing the outbox' })
+          published(done)
+        }
+        if (done < events.length) throw error
         failures = 0
       } catch (error) {
         if (signal.aborted) break
@@ -54,18 +63,32 @@ export function createRelay<Event>(options: {
     running = undefined
   }
 
-  // Keys go side by side. Within a key one waits for the other: were the first of two refused and tried again, the second
-  // would have overtaken it.
-  async function publishAll(events: readonly StoredEvent[]): Promise<void> {
-    const chains = new Map<string, Promise<void>>()
-    for (const { id, key, body } of events) {
-      const before = chains.get(key) ?? Promise.resolve()
-      chains.set(
-        key,
-        before.then(() => sink.publish(JSON.parse(body) as Event, { key, id })),
-      )
+  /** How many events from the first on the sink has taken, and why not all. */
+  async function publishAll(events: readonly StoredEvent[]): Promise<{ done: number; error?: unknown }> {
+    let error: unknown
+    const publish = async ({ id, key, body }: StoredEvent): Promise<boolean> => {
+      const attempt = new AbortController()
+      try {
+        const work = sink.publish(JSON.parse(body) as Event, { key, id, signal: attempt.signal })
+        await within(clock, timeoutMs, work, { signal, what: 'publishing an event' })
+        return true
+      } catch (failure) {
+        attempt.abort(failure)
+        error ??= failure
+        return false
+      }
     }
-    await Promise.all(chains.values())
+    // Keys go side by side. Within a key one waits for the other: were the first of two refused and tried again, the second
+    // would have overtaken it.
+    const chains = new Map<string, Promise<boolean>>()
+    const ends = events.map((event) => {
+      const before = chains.get(event.key) ?? Promise.resolve(true)
+      const end = before.then((taken) => taken && publish(event))
+      chains.set(event.key, end)
+      return end
+    })
+    const firstLeft = (await Promise.all(ends)).indexOf(false)
+    return { done: firstLeft === -1 ? events.length : firstLeft, error }
   }
 
   return {

@@ -20,9 +20,9 @@ export function sqliteStore(path: string, options: { readonly busyMs?: number } 
         db = new DatabaseSync(path, { timeout: busyMs })
         // A longer log between two checkpoints: random ids touch the same pages again and again before they must be copied.
         db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000')
-        db.exec(schema(name))
+        db.exec(schema(tablesOf(name)))
         checkPartitions(db, name, partitions)
-        return ledgerOf(db, name)
+        return ledgerOf(db, tablesOf(name))
       } catch (error) {
         db?.close()
         if (error instanceof HeadraceError) throw error
@@ -34,17 +34,21 @@ export function sqliteStore(path: string, options: { readonly busyMs?: number } 
   }
 }
 
+// SQLite takes tables whose names differ in case for one, and keeps those that begin with "sqlite_" for itself.
+const tablesOf = (name: string) =>
+  name.replace(/[A-Z]/g, (letter) => `~${letter.toLowerCase()}`).replace(/^sqlite/, '~~sqlite')
+
 // Receipts keep their rowid, so that a batch appends them to the end of the file; only the index on the id is spread out.
-const schema = (name: string) => `
+const schema = (tables: string) => `
   CREATE TABLE IF NOT EXISTS headrace_writers (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS "${name}_fences" (partition INTEGER PRIMARY KEY, token INTEGER NOT NULL);
-  CREATE TABLE IF NOT EXISTS "${name}_states" (key TEXT PRIMARY KEY, sequence INTEGER NOT NULL, state TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS "${name}_receipts" (
+  CREATE TABLE IF NOT EXISTS "${tables}_fences" (partition INTEGER PRIMARY KEY, token INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS "${tables}_states" (key TEXT PRIMARY KEY, sequence INTEGER NOT NULL, state TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS "${tables}_receipts" (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, sequence INTEGER NOT NULL, fingerprint TEXT NOT NULL, result TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS "${name}_events" (
+  CREATE TABLE IF NOT EXISTS "${tables}_events" (
     position INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL,
     id TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL);
-  CREATE INDEX IF NOT EXISTS "${name}_outbox" ON "${name}_events" (partition, position);`
+  CREATE INDEX IF NOT EXISTS "${tables}_outbox" ON "${tables}_events" (partition, position);`
 
 function checkPartitions(db: DatabaseSync, name: string, partitions: number): void {
   db.prepare('INSERT OR IGNORE INTO headrace_writers VALUES (?, ?)').run(name, partitions)
@@ -54,20 +58,20 @@ function checkPartitions(db: DatabaseSync, name: string, partitions: number): vo
   }
 }
 
-function ledgerOf(db: DatabaseSync, name: string): Ledger {
-  const fence = db.prepare(`SELECT token FROM "${name}_fences" WHERE partition = ?`)
+function ledgerOf(db: DatabaseSync, tables: string): Ledger {
+  const fence = db.prepare(`SELECT token FROM "${tables}_fences" WHERE partition = ?`)
   fence.setReadBigInts(true)
-  const setFence = db.prepare(`INSERT OR REPLACE INTO "${name}_fences" VALUES (?, ?)`)
-  const state = db.prepare(`SELECT key, sequence, state FROM "${name}_states" WHERE key = ?`)
-  const setState = db.prepare(`INSERT INTO "${name}_states" VALUES (?, ?, ?)
+  const setFence = db.prepare(`INSERT OR REPLACE INTO "${tables}_fences" VALUES (?, ?)`)
+  const state = db.prepare(`SELECT key, sequence, state FROM "${tables}_states" WHERE key = ?`)
+  const setState = db.prepare(`INSERT INTO "${tables}_states" VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET sequence = excluded.sequence, state = excluded.state`)
-  const receipt = db.prepare(`SELECT id, key, sequence, fingerprint, result FROM "${name}_receipts" WHERE id = ?`)
-  const addReceipt = db.prepare(`INSERT INTO "${name}_receipts" VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-  const addEvent = db.prepare(`INSERT INTO "${name}_events" (partition, id, key, body) VALUES (?, ?, ?, ?)`)
+  const receipt = db.prepare(`SELECT id, key, sequence, fingerprint, result FROM "${tables}_receipts" WHERE id = ?`)
+  const addReceipt = db.prepare(`INSERT INTO "${tables}_receipts" VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+  const addEvent = db.prepare(`INSERT INTO "${tables}_events" (partition, id, key, body) VALUES (?, ?, ?, ?)`)
   const outbox = db.prepare(
-    `SELECT position, id, key, body FROM "${name}_events" WHERE partition = ? ORDER BY position LIMIT ?`,
+    `SELECT position, id, key, body FROM "${tables}_events" WHERE partition = ? ORDER BY position LIMIT ?`,
   )
-  const forget = db.prepare(`DELETE FROM "${name}_events" WHERE partition = ? AND position <= ?`)
+  const forget = db.prepare(`DELETE FROM "${tables}_events" WHERE partition = ? AND position <= ?`)
 
   const tokenOf = (partition: number) => (fence.get(partition) as { token: bigint } | undefined)?.token ?? 0n
   const receiptsOf = (ids: readonly string[]) =>
@@ -128,7 +132,13 @@ function ledgerOf(db: DatabaseSync, name: string): Ledger {
       return outbox.all(partition, limit) as unknown as StoredEvent[]
     },
     async published(partition, position) {
-      forget.run(partition, position)
+      // A deletion that a power cut undoes has events published twice, which may happen anyway: not worth a wait for the disk.
+      db.exec('PRAGMA synchronous = NORMAL')
+      try {
+        forget.run(partition, position)
+      } finally {
+        db.exec('PRAGMA synchronous = FULL')
+      }
     },
     async close() {
       if (db.isOpen) db.close()

@@ -1,9 +1,18 @@
-import { checkKey, checkNumber, guardObserver, HeadraceError, throwIfAborted, within } from '@headrace/core'
+import {
+  checkKey,
+  checkNumber,
+  guardObserver,
+  HeadraceError,
+  isHeadraceError,
+  throwIfAborted,
+  within,
+} from '@headrace/core'
 import { createAdmission } from './admission.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { Call } from './call.ts'
 import { watchDeadlines } from './deadlines.ts'
 import { commandText, fingerprintOf, jsonGuard } from './json.ts'
+import { initialState, parsed } from './known-state.ts'
 import { checkedOptions, type WriterOptions } from './options.ts'
 import { orderedIds } from './ordered-id.ts'
 import { createPartition } from './partition.ts'
@@ -23,14 +32,19 @@ export interface Writer<State, Command, Result> extends AsyncDisposable {
    * happened, `retryAfterMs`; `UNAVAILABLE`: the lock or the store could not be used before the deadline, nothing happened;
    * `TIMEOUT`: the deadline passed while the store had it, it may have happened: write again with the same id to learn what
    * came of it; `STALE`: another owner took over, nothing happened; `REJECTED`: `decide` failed, the command is too long, or
-   * the id was used for something else; `ABORTED`; `CLOSED`.
+   * the id was used for something else; `ABORTED` and `CLOSED`: it may have happened where it had been sent. "Nothing
+   * happened" speaks of this call: an earlier one with the same id may have taken effect.
    * @throws TypeError or RangeError for an argument out of range.
    */
   write(key: string, command: Command, options?: WriteOptions): Promise<Receipt<Result>>
   /** The state of `key` as the store has it: no write that was answered is missing. @throws HeadraceError like `write`. */
   read(key: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<State>
   stats(): WriterStats
-  /** Refuses new writes, waits for those in line (until `signal` aborts, at most `drainMs`) and gives the leases back. */
+  /**
+   * Refuses new calls, waits for the writes in line and their events (until `signal` aborts, at most `drainMs`), and gives
+   * the leases back; the locks and the queue stay open. A second call waits for the first.
+   * @throws HeadraceError `TIMEOUT`, or what the store throws, where it does not close.
+   */
   close(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
 }
 
@@ -44,7 +58,7 @@ export interface WriteOptions {
 
 /** Counters since the start, and the present. */
 export interface WriterStats {
-  /** Writes that are not answered yet, and how long their commands are together. */
+  /** Calls that are not answered yet, and how long their commands are together. */
   readonly waiting: number
   readonly waitingLength: number
   /** Writes that became durable, and the commits that took. */
@@ -52,7 +66,7 @@ export interface WriterStats {
   readonly batches: number
   /** Answers that were given again. */
   readonly replayed: number
-  /** Writes that admission refused. */
+  /** Calls that admission refused. */
   readonly refused: number
   /** One for each partition. A batch takes about `fixedMs + perWriteMs * its size`. */
   readonly lanes: readonly {
@@ -89,17 +103,23 @@ export function createWriter<State, Command, Result, Event = never>(
   const lanes = Array.from({ length: partitions }, (_, partition) =>
     createPartition<State, Command, Result, Event>(partition, {
       ...settings,
+      statesMax: Math.ceil(settings.statesMax / partitions),
       guard,
       openLedger,
       emit,
       settled(pending, receipt) {
-        inFlight.delete(pending.id)
+        if (!inFlight.delete(pending.id)) return
         admission.leave(pending.length)
         if (receipt) receipts.set(pending.id, receipt)
       },
     }),
   )
   const deadlines = watchDeadlines<Call<Command, Result>>(clock, (call) => call.expire())
+  const ended = (call: Call<Command, Result>, receipt?: Receipt<Result>) => {
+    deadlines.delete(call)
+    if (call.joined) admission.leave(0)
+    if (receipt?.replayed) counts.replayed++
+  }
 
   let opening: Promise<Ledger> | undefined
   function openLedger(): Promise<Ledger> {
@@ -130,10 +150,22 @@ export function createWriter<State, Command, Result, Event = never>(
     const before = under ?? receipts.get(id)
     if (before) {
       if (before.key !== key || before.fingerprint !== fingerprint) throw reusedId()
-      return under ? { pending: under, lane, joined: true } : { receipt: before as Remembered<Result> }
+      if (!under) return { receipt: before as Remembered<Result> }
+      admission.enter(0, Number.POSITIVE_INFINITY, lane.predictMs())
+      return { pending: under, lane, joined: true }
     }
-    admission.enter(text.length, deadlineMs, lane.predictMs())
-    const pending = { id, key, command, fingerprint, length: text.length, waiters: [], sent: false }
+    // An idle lane takes what comes, whatever its last batches took: else it would never learn that it is quicker now.
+    admission.enter(text.length, deadlineMs, lane.length === 0 ? 0 : lane.predictMs())
+    const pending: Pending<Command, Result> = {
+      id,
+      key,
+      command,
+      fingerprint,
+      length: text.length,
+      waiter: undefined,
+      joined: undefined,
+      sent: false,
+    }
     inFlight.set(id, pending)
     lane.push(pending)
     return { pending, lane, joined: false }
@@ -144,6 +176,8 @@ export function createWriter<State, Command, Result, Event = never>(
     await within(clock, drainMs, drained, { signal, what: 'the drain' }).catch(() => {})
     const error = new HeadraceError('CLOSED', `writer "${name}" was closed before this was answered`)
     for (const { lane } of lanes) lane.stop(error)
+    const ended = Promise.all(lanes.map(({ lane }) => lane.drained()))
+    await within(clock, storeTimeoutMs, ended, { what: 'the end of what was under way' }).catch(() => {})
     await Promise.all(lanes.map((lane) => lane.close()))
     const ledger = await opening?.catch(() => undefined)
     if (ledger) await within(clock, storeTimeoutMs, ledger.close(), { what: 'closing the store' })
@@ -165,16 +199,27 @@ export function createWriter<State, Command, Result, Event = never>(
         }
         const { pending, lane, joined } = entered
         const dueMs = clock.nowMs() + deadlineMs
-        deadlines.add(new Call(pending, lane, { dueMs, joined, signal, resolve, reject, ended: deadlines.delete }))
+        deadlines.add(new Call(pending, lane, { dueMs, joined, signal, resolve, reject, ended }))
       })
     },
     async read(key, { signal } = {}) {
       checkKey('key', key)
       checkOpen()
       throwIfAborted(signal, 'the read')
-      const ledger = await openLedger()
-      const { states } = await within(clock, storeTimeoutMs, ledger.load([key], []), { signal, what: 'the read' })
-      return states[0] ? (JSON.parse(states[0].state) as State) : initial(key)
+      admission.enter(0, Number.POSITIVE_INFINITY, 0)
+      try {
+        // Opening has a limit of its own.
+        const loading = openLedger().then((ledger) => ledger.load([key], []))
+        const { states } = await within(clock, 2 * storeTimeoutMs, loading, { signal, what: 'the read' })
+        if (states[0]) return parsed(states[0].state, guard, 'state') as State
+        return initialState(initial, guard, key).state
+      } catch (cause) {
+        throw isHeadraceError(cause)
+          ? cause
+          : new HeadraceError('UNAVAILABLE', 'the store could not be read', { cause })
+      } finally {
+        admission.leave(0)
+      }
     },
     stats() {
       const { waiting, waitingLength } = admission
