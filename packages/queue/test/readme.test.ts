@@ -1,0 +1,7 @@
+import { runReadme } from '@headrace/repo/readme'
+import { expect, it } from 'vitest'
+
+it('the example of the README prints what the README says', async () => {
+  const { stdout, promised } = await runReadme(new URL('..', import.meta.url))
+  expect(stdout).toBe(promised)
+})
