@@ -24,7 +24,7 @@ const packages: Record<Exclude<ServerName, 'consul'>, readonly string[]> = {
 
 // Wanted by the packages' scripts, which do not run here; LLVM only by PostgreSQL's compiler, which is turned off.
 const notNeeded =
-  /^(adduser|debconf|libc6|libc-l10n|libjson-perl|libllvm.*|libperl.*|libpopt0|libwrap0|libz3.*|locales|logrotate|lsb-base|perl.*|postgresql-(client-)?common|socat|ssl-cert|ucf)$/
+  /^(adduser|cron.*|debconf|libc6|libc-l10n|libjson-perl|libllvm.*|libperl.*|libpopt0|libwrap0|libz3.*|locales|logrotate|lsb-base|media-types|openssl|perl.*|postgresql-(client-)?common|procps|(lib)?python3.*|sensible-utils|socat|ssl-cert|ucf)$/
 
 // Left Debian after bullseye, but not yet its pool; apt has no list to check it against.
 const consul: Record<string, { path: string; sha256: string }> = {
@@ -99,7 +99,9 @@ async function withLists(folder: string, work: (apt: Apt) => Promise<void>): Pro
   try {
     await work(apt([]))
   } catch {
-    console.error('headrace stack: fetching the package lists into .stack/, as the ones of this machine do not do')
+    console.error(
+      'headrace stack: the package lists of this machine are missing or out of date; fetching new ones into .stack/',
+    )
     for (const part of ['lists/partial', 'cache/archives/partial']) await mkdir(join(folder, part), { recursive: true })
     const withOwn = apt(['-o', `Dir::State::Lists=${folder}/lists`, '-o', `Dir::Cache=${folder}/cache`])
     await withOwn('apt-get', 'update')

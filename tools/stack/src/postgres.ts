@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { answers } from './probe.ts'
@@ -8,6 +9,8 @@ import { type Server, startServer } from './server.ts'
 const run = promisify(execFile)
 const initLimitMs = 120_000
 const protocol3 = 196_608
+// Of postmaster.pid; it holds the key and the id of the segment.
+const sharedMemoryLine = 6
 
 /**
  * A PostgreSQL of its own with fsync on; user and database are `postgres`, without a password.
@@ -55,6 +58,12 @@ export async function startPostgres(options: { readonly args?: readonly string[]
       endMs: 2_000,
     }),
     probe: ({ ports }) => answers(ports[0]!, startupMessage(), (reply) => reply.toString().startsWith('R')),
+    async killed({ data }) {
+      const lock = await readFile(join(cluster(data), 'postmaster.pid'), 'utf8').catch(() => '')
+      const segment = lock.split('\n')[sharedMemoryLine]?.trim().split(/\s+/)[1]
+      // The next start would remove these few bytes as well, if there is one; a failure here is worth no failure there.
+      if (segment) await run('ipcrm', ['-m', segment]).catch(() => undefined)
+    },
   })
 }
 

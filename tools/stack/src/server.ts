@@ -53,6 +53,8 @@ export interface Plan {
   /** Asks it to end in good order. */
   readonly quitSignal: NodeJS.Signals
   probe(place: Place): Promise<boolean>
+  /** Removes what SIGKILL makes the server leave outside its folder. */
+  killed?(place: Place): Promise<void>
 }
 
 const portAttempts = 5
@@ -140,13 +142,14 @@ function serverIn(plan: Plan, place: Place): Server {
     },
     async kill() {
       await main?.kill()
+      await plan.killed?.(place)
     },
     async restart() {
       await main?.quit(plan.quitSignal, quitMs)
       await start()
     },
     async wipe() {
-      await main?.kill()
+      if (main) await server.kill()
       rmSync(data, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
       mkdirSync(data, { mode: 0o700 })
       if (plan.user) await chown(data, plan.user.uid, plan.user.gid)

@@ -10,8 +10,7 @@ const quorumSize = 3
 /** What can be asked for by name on the command line. */
 export const serviceNames: readonly string[] = [...serverNames, 'redis-quorum']
 
-/** The variable in which a service's addresses go to programs; those of a quorum are separated by commas. */
-export const quorumVariable = 'REDIS_QUORUM_URLS'
+const quorumVariable = 'REDIS_QUORUM_URLS'
 
 const starts: Record<ServerName, () => Promise<Server>> = {
   redis: startRedis,

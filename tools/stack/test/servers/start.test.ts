@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { startConsul, startPostgres, startRedis } from '@headrace/stack'
 import pg from 'pg'
@@ -53,4 +53,16 @@ test('redis without appendOnly keeps nothing over a kill', async () => {
   await server.kill()
   await server.restart()
   expect(await read(server.url)).toBe(undefined)
+})
+
+test('a killed postgres leaves no shared memory behind', { timeout: 60_000 }, async () => {
+  await using server = await startPostgres()
+  const { pid } = server
+  const made = () =>
+    readFileSync('/proc/sysvipc/shm', 'utf8')
+      .split('\n')
+      .filter((row) => row.trim().split(/\s+/)[4] === String(pid))
+  expect(made()).toHaveLength(1)
+  await server.kill()
+  expect(made()).toEqual([])
 })
