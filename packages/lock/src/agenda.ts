@@ -1,58 +1,59 @@
 import type { Clock } from '@headrace/core'
 
-/** A moment in an agenda. */
-export interface Appointment {
-  readonly atMs: number
-  readonly run: () => void
+/** Something that is due at a moment. Made by its owner, so that a lease or a waiter needs no object beside itself. */
+export interface Due {
+  atMs: number
   /** Its place in the heap; -1 where it is not in it. */
   place: number
+  due(): void
 }
 
 /** Many deadlines behind one timer: a lease or a waiter costs no timer of its own. */
 export interface Agenda {
-  at(atMs: number, run: () => void): Appointment
-  cancel(appointment: Appointment | undefined): void
+  /** Sets the moment of `what`, or moves it. */
+  set(what: Due, atMs: number): void
+  cancel(what: Due): void
 }
 
 /** A binary heap whose entries know their place, so that one that is cancelled leaves nothing behind. */
 export function createAgenda(clock: Clock): Agenda {
-  const heap: Appointment[] = []
+  const heap: Due[] = []
   let disarm: (() => void) | undefined
   let armedForMs = Number.POSITIVE_INFINITY
 
-  const put = (appointment: Appointment, place: number) => {
-    heap[place] = appointment
-    appointment.place = place
+  const put = (what: Due, place: number) => {
+    heap[place] = what
+    what.place = place
   }
-  const rise = (appointment: Appointment, from: number) => {
+  const rise = (what: Due, from: number) => {
     let place = from
     while (place > 0) {
       const parent = (place - 1) >> 1
-      if (heap[parent]!.atMs <= appointment.atMs) break
+      if (heap[parent]!.atMs <= what.atMs) break
       put(heap[parent]!, place)
       place = parent
     }
-    put(appointment, place)
+    put(what, place)
   }
-  const sink = (appointment: Appointment, from: number) => {
+  const sink = (what: Due, from: number) => {
     let place = from
     for (;;) {
       let child = 2 * place + 1
       if (child >= heap.length) break
       if (child + 1 < heap.length && heap[child + 1]!.atMs < heap[child]!.atMs) child++
-      if (heap[child]!.atMs >= appointment.atMs) break
+      if (heap[child]!.atMs >= what.atMs) break
       put(heap[child]!, place)
       place = child
     }
-    put(appointment, place)
+    put(what, place)
   }
-  const remove = (appointment: Appointment) => {
+  const remove = (what: Due) => {
     const last = heap.pop()!
-    if (last !== appointment) {
-      rise(last, appointment.place)
+    if (last !== what) {
+      rise(last, what.place)
       sink(last, last.place)
     }
-    appointment.place = -1
+    what.place = -1
   }
   // Only an earlier moment re-arms: a timer that comes too early finds nothing due and arms itself again.
   const arm = () => {
@@ -72,23 +73,23 @@ export function createAgenda(clock: Clock): Agenda {
     armedForMs = Number.POSITIVE_INFINITY
     const nowMs = clock.nowMs()
     while (heap[0] && heap[0].atMs <= nowMs) {
-      const due = heap[0]
-      remove(due)
-      due.run()
+      const first = heap[0]
+      remove(first)
+      first.due()
     }
     arm()
   }
 
   return {
-    at(atMs, run) {
-      const appointment: Appointment = { atMs, run, place: -1 }
-      rise(appointment, heap.length)
+    set(what, atMs) {
+      if (what.place >= 0) remove(what)
+      what.atMs = atMs
+      rise(what, heap.length)
       arm()
-      return appointment
     },
-    cancel(appointment) {
-      if (!appointment || appointment.place < 0) return
-      remove(appointment)
+    cancel(what) {
+      if (what.place < 0) return
+      remove(what)
       if (heap.length === 0) arm()
     },
   }

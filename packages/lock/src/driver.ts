@@ -76,7 +76,7 @@ export interface LockSession {
 
 export interface AcquireRequest {
   readonly key: string
-  /** Unique for each attempt. */
+  /** Unique for each attempt: the session, a dot, and letters and digits. */
   readonly id: string
   readonly ttlMs: number
   /** How long it may stay queued; 0: do not queue. The backend may drop the place later than that. */

@@ -30,13 +30,6 @@ export interface Lease extends AsyncDisposable {
   release(): Promise<boolean>
 }
 
-/** The lease, and what its line tells it. */
-export interface LeaseControl {
-  readonly lease: Lease
-  lost(cause: LostCause): void
-  asked(): void
-}
-
 const lostWords: Record<LostCause, string> = {
   expired: 'no renewal was confirmed in time',
   gone: 'the backend no longer knows it',
@@ -44,70 +37,93 @@ const lostWords: Record<LostCause, string> = {
   closed: 'the locks were closed',
 }
 
-export function lostError(key: string, cause: LostCause): HeadraceError {
+function lostError(key: string, cause: LostCause): HeadraceError {
   return new HeadraceError('LOST', `the lease on "${key}" is lost: ${lostWords[cause]}`, { cause })
 }
 
-export function createLease(tenure: Tenure, token: bigint, giveBack: () => Promise<boolean>): LeaseControl {
-  const { key } = tenure
+/** The lease as its line sees it: what it is told, and whom it is given back to. */
+export class HeldLease implements Lease {
+  readonly key: string
+  readonly token: bigint
+  readonly acquiredMs: number
+  readonly #tenure: Tenure
+  readonly #line: { giveBack(lease: HeldLease): Promise<boolean> }
   // Controllers are made when somebody looks: most leases live and end without.
-  let signal: AbortController | undefined
-  let wanted: AbortController | undefined
-  let loss: HeadraceError | undefined
-  let isWanted = false
-  let released: Promise<boolean> | undefined
+  #signal: AbortController | undefined = undefined
+  #wanted: AbortController | undefined = undefined
+  #isWanted = false
+  #loss: HeadraceError | undefined = undefined
+  #released: Promise<boolean> | undefined = undefined
 
-  const lease: Lease = {
-    key,
-    token,
-    get held() {
-      return released === undefined && tenure.trusted
-    },
-    get remainingMs() {
-      return released !== undefined ? 0 : tenure.trustedForMs
-    },
-    get signal() {
-      if (!signal) {
-        signal = new AbortController()
-        if (loss) signal.abort(loss)
-      }
-      return signal.signal
-    },
-    get wanted() {
-      if (!wanted) {
-        wanted = new AbortController()
-        if (isWanted) wanted.abort()
-      }
-      return wanted.signal
-    },
-    async guard(work) {
-      // A timer cannot fire while the event loop is blocked, so the question is asked again here.
-      if (!lease.held) throw loss ?? notHeld()
-      const result = await work(lease.signal)
-      if (!lease.held) throw loss ?? notHeld()
-      return result
-    },
-    release() {
-      released ??= loss ? Promise.resolve(false) : giveBack()
-      return released
-    },
-    async [Symbol.asyncDispose]() {
-      await lease.release()
-    },
+  constructor(
+    key: string,
+    token: bigint,
+    acquiredMs: number,
+    tenure: Tenure,
+    line: { giveBack(lease: HeldLease): Promise<boolean> },
+  ) {
+    this.key = key
+    this.token = token
+    this.acquiredMs = acquiredMs
+    this.#tenure = tenure
+    this.#line = line
   }
-  const notHeld = () =>
-    released !== undefined ? new HeadraceError('LOST', `the lease on "${key}" was released`) : lostError(key, 'expired')
 
-  return {
-    lease,
-    lost(cause) {
-      if (released !== undefined || loss) return
-      loss = lostError(key, cause)
-      signal?.abort(loss)
-    },
-    asked() {
-      isWanted = true
-      wanted?.abort()
-    },
+  get held(): boolean {
+    return this.#released === undefined && this.#loss === undefined && this.#tenure.trusted
+  }
+
+  get remainingMs(): number {
+    return this.#released !== undefined || this.#loss ? 0 : this.#tenure.trustedForMs
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#signal) {
+      this.#signal = new AbortController()
+      if (this.#loss) this.#signal.abort(this.#loss)
+    }
+    return this.#signal.signal
+  }
+
+  get wanted(): AbortSignal {
+    if (!this.#wanted) {
+      this.#wanted = new AbortController()
+      if (this.#isWanted) this.#wanted.abort()
+    }
+    return this.#wanted.signal
+  }
+
+  async guard<T>(work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
+    this.#check()
+    const result = await work(this.signal)
+    this.#check()
+    return result
+  }
+
+  release(): Promise<boolean> {
+    this.#released ??= this.#loss ? Promise.resolve(false) : this.#line.giveBack(this)
+    return this.#released
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+
+  lost(cause: LostCause): void {
+    if (this.#released !== undefined || this.#loss) return
+    this.#loss = lostError(this.key, cause)
+    this.#signal?.abort(this.#loss)
+  }
+
+  asked(): void {
+    this.#isWanted = true
+    this.#wanted?.abort()
+  }
+
+  #check() {
+    // A timer cannot fire while the event loop is blocked, so the question is asked, not remembered.
+    if (this.held) return
+    if (this.#released !== undefined) throw new HeadraceError('LOST', `the lease on "${this.key}" was released`)
+    throw this.#loss ?? lostError(this.key, 'expired')
   }
 }

@@ -1,272 +1,271 @@
-import type { Appointment } from './agenda.ts'
-import type { Failed, Held, Share, Standing } from './driver.ts'
+import type { Due } from './agenda.ts'
+import type { AcquireRequest, Failed, Held, RenewRequest, Share, Standing } from './driver.ts'
 import type { LostCause } from './events.ts'
-import { createFifo, type Entry } from './fifo.ts'
-import type { House, Tenant } from './house.ts'
-import { createLease, type Lease, type LeaseControl } from './lease.ts'
-import type { Lookout } from './lookout.ts'
-import { createTenure, type Tenure } from './tenure.ts'
-
-/** A caller in a line. */
-export interface Waiter extends Entry {
-  readonly ttlMs: number
-  readonly label: string | undefined
-  readonly sinceMs: number
-  readonly untilMs: number
-  /** Takes the first answer: null where the key is held. */
-  readonly once: boolean
-  granted(lease: Lease | null): void
-  failed(error: unknown): void
-}
+import { type Entry, Fifo } from './fifo.ts'
+import type { House } from './house.ts'
+import { HeldLease } from './lease.ts'
+import { Tenure } from './tenure.ts'
+import type { Waiter } from './waiter.ts'
 
 /**
  * The callers of one process that want one key, in order. The line has one place in the backend's queue, whoever
  * waits in it, and hands a grant from one to the next before it gives it back.
  */
-export interface Line extends Tenant, Entry {
+export class Line implements Entry, Due {
+  before: Entry | undefined = undefined
+  after: Entry | undefined = undefined
+  atMs = 0
+  place = -1
   readonly key: string
-  readonly waiting: number
-  /** True while nobody has the key and nobody is in front. */
-  join(waiter: Waiter): void
-  leave(waiter: Waiter): void
-  close(): Promise<boolean>
-}
+  readonly share: Share | undefined
+  /** The name under which the backend knows the place or the grant. */
+  id = ''
+  ttlMs = 0
+  readonly #house: House
+  readonly #waiters = new Fifo<Waiter>()
+  #state: 'idle' | 'asking' | 'queued' | 'polling' | 'holding' = 'idle'
+  #tenure: Tenure | undefined = undefined
+  #lease: HeldLease | undefined = undefined
+  #handovers = 0
+  #wanted = false
+  /** Until when the most patient of those who came waits. */
+  #patienceMs = 0
 
-export function createLine(
-  house: House,
-  options: {
-    readonly key: string
-    readonly share: Share | undefined
-    readonly lookout: Lookout
-    /** The line is of no more use and nobody is in it. */
-    readonly idle: (line: Line) => void
-  },
-): Line {
-  const { clock, agenda, outbox, supports, emit, tenants } = house
-  const { key, share, lookout } = options
-  const waiters = createFifo<Waiter>()
-  let state: 'idle' | 'asking' | 'queued' | 'polling' | 'holding' = 'idle'
-  let id = ''
-  let ttlMs = 0
-  let tenure: Tenure | undefined
-  let current: LeaseControl | undefined
-  let handovers = 0
-  let wanted = false
-  let poll: Appointment | undefined
-  let longestMs = 0
+  constructor(house: House, key: string, share: Share | undefined) {
+    this.#house = house
+    this.key = key
+    this.share = share
+  }
 
-  const forget = () => {
-    tenants.delete(id)
-    lookout.leave(line)
-    agenda.cancel(poll)
-    state = 'idle'
+  join(waiter: Waiter): void {
+    this.#patienceMs = Math.max(this.#patienceMs, waiter.sinceMs + waiter.wish.waitMs)
+    this.#waiters.push(waiter)
+    if (this.#state === 'idle') this.#ask()
   }
-  const rest = () => {
-    if (waiters.first) ask()
-    else options.idle(line)
-  }
-  /** How long the place in the backend's queue is good for: for the most patient, and some time for the notice to arrive. */
-  const placeMs = () => Math.ceil(longestMs - clock.nowMs()) + house.callMs
 
-  const ask = () => {
-    const head = waiters.first!
-    id = house.nextId()
-    ttlMs = head.ttlMs
-    state = 'asking'
-    tenants.set(id, line)
-    outbox.acquire(
-      {
-        key,
-        id,
-        ttlMs,
-        waitMs: head.once || supports.queue === 'none' ? 0 : placeMs(),
-        tokens: share ? 1 : house.handoverMax + 1,
-        label: head.label,
-        share,
-      },
-      answerFor(id),
-    )
+  leave(waiter: Waiter): void {
+    this.#waiters.delete(waiter)
+    if (this.#waiters.first) return
+    // While a request is out nothing can be withdrawn: its answer finds nobody, and is given back.
+    if (this.#state === 'queued') this.#withdraw()
+    else if (this.#state === 'polling') this.#rest()
   }
-  const answerFor = (asked: string) => (answer: Standing | Failed, sentMs: number) => {
-    if (asked !== id || state === 'idle' || state === 'holding') {
-      // Too late: nobody waits under this id any more, and what it was given must not stay.
-      if (answer.state !== 'gone' && !(asked === id && state === 'holding')) house.reclaim(key, asked, ttlMs)
-      return
+
+  /** The backend tells that the place in its queue has become a grant. */
+  granted(held: Held): void {
+    if (this.#state === 'asking' || this.#state === 'queued') this.#begin(held, this.#house.clock.nowMs())
+  }
+
+  /** The backend tells that the grant was taken away. */
+  forced(): void {
+    if (this.#state === 'holding') this.#tenure!.lose('forced')
+  }
+
+  /** The backend tells that somebody asks for the key. */
+  asked(): void {
+    if (this.#state !== 'holding' || !this.#lease) return
+    this.#wanted = true
+    this.#house.emit?.({ type: 'asked', key: this.key, token: this.#lease.token })
+    this.#lease.asked()
+  }
+
+  /** Asks the backend how the place stands: the holder may be dead, or a notice was missed. */
+  lookAgain(): void {
+    if (this.#state !== 'queued') return
+    this.#house.outbox.renew({ key: this.key, id: this.id, ttlMs: this.ttlMs, waitMs: this.#placeMs() }, this)
+  }
+
+  /** The answer to an acquisition, or to a look at a place in the queue. */
+  answered(answer: Standing | Failed, sentMs: number, request: AcquireRequest | RenewRequest): void {
+    if (request.id !== this.id || (this.#state !== 'asking' && this.#state !== 'queued')) {
+      // Nobody waits under this id any more, and what it was given meanwhile must not stay.
+      const current = request.id === this.id && this.#state === 'holding'
+      if (!current && answer.state !== 'gone') this.#house.reclaim(this.key, request.id, request.ttlMs)
+    } else if (answer.state === 'held') this.#begin(answer, sentMs)
+    else if (answer.state === 'queued') this.#queue(answer.leftMs ?? this.ttlMs)
+    else if (this.#state === 'asking') {
+      if (answer.state === 'gone') this.#refused(answer.leftMs)
+      else this.#fail(answer.error)
+    } else if (answer.state === 'failed') this.#house.lookout.wait(this, this.#house.pollMs)
+    else {
+      // The backend lost the place, and with it perhaps those of everybody who waits for the key.
+      this.#rest()
+      this.#house.lookout.lookAgain(this.key)
     }
-    if (answer.state === 'held') begin(answer, sentMs)
-    else if (answer.state === 'queued') queued(answer.leftMs)
-    else if (answer.state === 'gone') refused(answer.leftMs)
-    else failed(answer.error)
   }
-  const queued = (leftMs: number | undefined) => {
-    if (!waiters.first) return withdraw()
-    state = 'queued'
-    lookout.wait(line, leftMs ?? ttlMs)
+
+  /** The time to poll has come. */
+  due(): void {
+    this.#rest()
   }
-  const refused = (leftMs: number | undefined) => {
-    forget()
-    const head = waiters.first
-    if (head?.once) {
-      waiters.delete(head)
-      head.granted(null)
-      // Those behind it wanted to wait, and the question was not asked for them.
-      return rest()
+
+  /** Ends the line; its waiters have left. */
+  async close(): Promise<void> {
+    if (this.#state === 'holding') {
+      this.#dropLease('closed')
+      this.#tenure!.end()
+      await this.#giveUp()
+    } else if (this.#state !== 'idle') this.#withdraw()
+  }
+
+  giveBack(lease: HeldLease): Promise<boolean> {
+    if (this.#lease !== lease) return Promise.resolve(false)
+    this.#lease = undefined
+    const { clock, emit } = this.#house
+    const { key } = this
+    const { token } = lease
+    const heldMs = clock.nowMs() - lease.acquiredMs
+    if (this.#mayHandOn()) {
+      this.#handovers++
+      emit?.({ type: 'released', key, token, heldMs, confirmed: true })
+      this.#handOn(true)
+      return Promise.resolve(true)
     }
-    if (!head) return options.idle(line)
-    state = 'polling'
-    const pauseMs = Math.min(house.pollMs, leftMs ?? house.pollMs) * (0.5 + house.random.next())
-    poll = agenda.at(clock.nowMs() + Math.max(1, pauseMs), () => {
-      state = 'idle'
-      rest()
+    this.#tenure!.end()
+    const answer = this.#giveUp()
+    if (!emit) return answer
+    return answer.then((confirmed) => {
+      emit({ type: 'released', key, token, heldMs, confirmed })
+      return confirmed
     })
   }
-  const failed = (error: unknown) => {
-    forget()
-    emit?.({ type: 'failed', key, operation: 'acquire', error })
-    house.reclaim(key, id, ttlMs)
+
+  /** The tenure tells that it can no longer be trusted. */
+  lost(cause: LostCause): void {
+    this.#dropLease(cause)
+    // It may be held there still, when this process was late rather than the backend.
+    if (cause === 'expired') this.#house.reclaim(this.key, this.id, this.ttlMs)
+    this.#rest()
+  }
+
+  #ask() {
+    const { wish } = this.#waiters.first!
+    const { key, share } = this
+    this.id = this.#house.nextId()
+    this.ttlMs = wish.ttlMs
+    this.#state = 'asking'
+    const waitMs = wish.once || this.#house.supports.queue === 'none' ? 0 : this.#placeMs()
+    const tokens = share ? 1 : this.#house.handoverMax + 1
+    this.#house.outbox.acquire({ key, id: this.id, ttlMs: wish.ttlMs, waitMs, tokens, label: wish.label, share }, this)
+  }
+
+  /** How long the place in the queue is good for: for the most patient, and some time for the notice to arrive. */
+  #placeMs() {
+    // Rounded, so that the requests of a batch are alike.
+    return Math.ceil((this.#patienceMs - this.#house.clock.nowMs()) / 100) * 100 + this.#house.callMs
+  }
+
+  #queue(leftMs: number) {
+    if (!this.#waiters.first) return this.#withdraw()
+    this.#state = 'queued'
+    this.#house.lookout.wait(this, leftMs)
+  }
+
+  #refused(leftMs: number | undefined) {
+    const head = this.#waiters.first
+    if (head?.wish.once) {
+      this.#waiters.delete(head)
+      head.granted(null)
+      // Those behind it want to wait, and the question was not asked for them.
+      return this.#rest()
+    }
+    if (!head) return this.#rest()
+    this.#state = 'polling'
+    const { clock, agenda, random, pollMs } = this.#house
+    const pauseMs = Math.min(pollMs, leftMs ?? pollMs) * (0.5 + random.next())
+    agenda.set(this, clock.nowMs() + Math.max(1, pauseMs))
+  }
+
+  #fail(error: unknown) {
+    this.#house.emit?.({ type: 'failed', key: this.key, operation: 'acquire', error })
+    this.#house.reclaim(this.key, this.id, this.ttlMs)
     // The request was made for everybody in the line, and so is its answer.
-    for (const waiter of waiters) {
-      waiters.delete(waiter)
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter)
       waiter.failed(error)
     }
-    options.idle(line)
+    this.#rest()
   }
+
   /** Nobody waits any more: what the backend knows of the place, or has granted by now, is given back. */
-  const withdraw = () => {
-    forget()
-    house.reclaim(key, id, ttlMs)
-    options.idle(line)
+  #withdraw() {
+    this.#house.reclaim(this.key, this.id, this.ttlMs)
+    this.#rest()
   }
 
-  const begin = (held: Held, sentMs: number) => {
-    lookout.leave(line)
-    state = 'holding'
-    handovers = 0
-    wanted = false
-    tenure = createTenure(house, { key, id, ttlMs, held, sentMs, lost: lose })
+  /** Nothing is held and no request is out: begins again for those who wait. */
+  #rest() {
+    this.#house.lookout.leave(this)
+    this.#house.agenda.cancel(this)
+    this.#state = 'idle'
+    if (this.#waiters.first) this.#ask()
+    else this.#house.idle(this)
+  }
+
+  #begin(held: Held, sentMs: number) {
+    this.#house.lookout.leave(this)
+    this.#state = 'holding'
+    this.#handovers = 0
+    this.#wanted = false
+    this.#tenure = new Tenure(this.#house, this, this, held, sentMs)
     // An answer that took longer than the ttl is not a lease.
-    if (tenure.trusted) handOn(false)
-    else tenure.lose('expired')
+    if (this.#tenure.trusted) this.#handOn(false)
+    else this.#tenure.lose('expired')
   }
-  const handOn = (local: boolean) => {
-    const waiter = waiters.first
-    const token = waiter && tenure!.nextToken()
-    if (!waiter || token === undefined) return void giveBack()
-    waiters.delete(waiter)
-    const nowMs = clock.nowMs()
-    const control: LeaseControl = createLease(tenure!, token, () => {
-      if (current !== control) return Promise.resolve(false)
-      current = undefined
-      return done(token, nowMs)
-    })
-    current = control
-    emit?.({ type: 'acquired', key, token, waitedMs: nowMs - waiter.sinceMs, local })
-    waiter.granted(control.lease)
-  }
-  const done = async (token: bigint, acquiredMs: number) => {
-    const heldMs = clock.nowMs() - acquiredMs
-    let confirmed = tenure!.trusted
-    if (confirmed && mayHandOn()) {
-      handovers++
-      handOn(true)
-    } else confirmed = await giveBack()
-    emit?.({ type: 'released', key, token, heldMs, confirmed })
-    return confirmed
-  }
-  /** Bounded in number and in time, so that the line of one process does not keep the others out. */
-  const mayHandOn = () =>
-    !share &&
-    !wanted &&
-    handovers < house.handoverMax &&
-    waiters.first?.ttlMs === ttlMs &&
-    clock.nowMs() - tenure!.startedMs < ttlMs / 3
 
-  const giveBack = () => {
-    const given = id
-    tenure!.end()
-    forget()
+  #handOn(local: boolean) {
+    const waiter = this.#waiters.first
+    const token = waiter && this.#tenure!.nextToken()
+    if (!waiter || token === undefined) {
+      this.#tenure!.end()
+      return void this.#giveUp()
+    }
+    this.#waiters.delete(waiter)
+    const { clock, emit } = this.#house
+    const nowMs = local ? clock.nowMs() : this.#tenure!.startedMs
+    this.#lease = new HeldLease(this.key, token, nowMs, this.#tenure!, this)
+    emit?.({ type: 'acquired', key: this.key, token, waitedMs: nowMs - waiter.sinceMs, local })
+    waiter.granted(this.#lease)
+  }
+
+  /** Bounded in number and in time, so that the line of one process does not keep the others out. */
+  #mayHandOn() {
+    const tenure = this.#tenure!
+    return (
+      this.#waiters.first?.wish.ttlMs === this.ttlMs &&
+      this.#handovers < this.#house.handoverMax &&
+      !this.share &&
+      !this.#wanted &&
+      tenure.trusted &&
+      this.#house.clock.nowMs() - tenure.startedMs < this.ttlMs / 3
+    )
+  }
+
+  #giveUp(): Promise<boolean> {
+    const { key, id, ttlMs } = this
+    const { emit, outbox, reclaim } = this.#house
     const answer = new Promise<boolean>((resolve) => {
-      outbox.release({ key, id: given }, (answer) => {
-        if (typeof answer === 'boolean') return resolve(answer)
-        emit?.({ type: 'failed', key, operation: 'release', error: answer.error })
-        house.reclaim(key, given, ttlMs)
-        resolve(false)
-      })
+      outbox.release(
+        { key, id },
+        {
+          answered(answer) {
+            if (typeof answer === 'boolean') return resolve(answer)
+            emit?.({ type: 'failed', key, operation: 'release', error: answer.error })
+            reclaim(key, id, ttlMs)
+            resolve(false)
+          },
+        },
+      )
     })
-    rest()
+    this.#rest()
     return answer
   }
-  const lose = (cause: LostCause) => {
-    const lost = current
-    current = undefined
-    forget()
-    if (lost) emit?.({ type: 'lost', key, token: lost.lease.token, cause })
-    lost?.lost(cause)
-    // It may be held there still, when this process was late rather than the backend.
-    if (cause === 'expired') house.reclaim(key, id, ttlMs)
-    rest()
-  }
 
-  const line: Line = {
-    key,
-    before: undefined,
-    after: undefined,
-    get waiting() {
-      return waiters.size
-    },
-    join(waiter) {
-      longestMs = Math.max(longestMs, waiter.untilMs)
-      waiters.push(waiter)
-      if (state === 'idle') ask()
-    },
-    leave(waiter) {
-      waiters.delete(waiter)
-      if (waiters.first) return
-      if (state === 'queued') withdraw()
-      else if (state === 'polling') {
-        forget()
-        options.idle(line)
-      }
-    },
-    granted(held) {
-      if (state === 'asking' || state === 'queued') begin(held, clock.nowMs())
-    },
-    lost() {
-      if (state === 'holding') tenure!.lose('forced')
-    },
-    asked() {
-      if (state !== 'holding' || !current) return
-      wanted = true
-      emit?.({ type: 'asked', key, token: current.lease.token })
-      current.asked()
-    },
-    lookAgain() {
-      if (state !== 'queued') return
-      const asked = id
-      outbox.renew({ key, id, ttlMs, waitMs: placeMs() }, (answer, sentMs) => {
-        if (asked !== id || state !== 'queued') return
-        if (answer.state === 'held') begin(answer, sentMs)
-        else if (answer.state === 'queued') queued(answer.leftMs)
-        else if (answer.state === 'failed') lookout.wait(line, house.pollMs)
-        else {
-          // The backend lost the place, and with it perhaps those of everybody.
-          forget()
-          rest()
-          lookout.lookAgain(key)
-        }
-      })
-    },
-    close() {
-      if (state === 'holding') {
-        const lost = current
-        current = undefined
-        if (lost) emit?.({ type: 'lost', key, token: lost.lease.token, cause: 'closed' })
-        lost?.lost('closed')
-        return giveBack()
-      }
-      if (state !== 'idle') withdraw()
-      return Promise.resolve(false)
-    },
+  #dropLease(cause: LostCause) {
+    const lease = this.#lease
+    if (!lease) return
+    this.#lease = undefined
+    this.#house.emit?.({ type: 'lost', key: this.key, token: lease.token, cause })
+    lease.lost(cause)
   }
-  return line
 }

@@ -18,10 +18,11 @@ import type { LockDriver, LockState, Share } from './driver.ts'
 import type { LockEvent } from './events.ts'
 import type { House } from './house.ts'
 import type { Lease } from './lease.ts'
-import { createLine, type Line, type Waiter } from './line.ts'
+import { Line } from './line.ts'
 import { createLookout } from './lookout.ts'
 import { createOutbox } from './outbox.ts'
 import { createReclaim } from './reclaim.ts'
+import { Waiter } from './waiter.ts'
 
 export interface AcquireOptions {
   /** How long the backend keeps the key if this process dies; renewed at a third of it. 10 s by default. */
@@ -95,17 +96,13 @@ export function createLocks(driver: LockDriver, options: LocksOptions = {}): Loc
     )
 
   const session = randomId(random)
-  const tenants: House['tenants'] = new Map()
   const remote = driver.open({
     clock,
     session,
-    granted(id, held) {
-      const tenant = tenants.get(id)
-      if (tenant) return tenant.granted(held)
-      // A grant that crossed with the withdrawal of its waiter. The withdrawal gives it back.
-    },
-    lost: (id) => tenants.get(id)?.lost(),
-    asked: (id) => tenants.get(id)?.asked(),
+    // A grant that crossed with the withdrawal of its waiter finds nobody: the withdrawal gives it back.
+    granted: (id, held) => (lookout.find(id) ?? find(id))?.granted(held),
+    lost: (id) => find(id)?.forced(),
+    asked: (id) => find(id)?.asked(),
     missed: () => lookout.lookAgain(),
   })
   const agenda = createAgenda(clock)
@@ -117,111 +114,76 @@ export function createLocks(driver: LockDriver, options: LocksOptions = {}): Loc
     late: ({ key, id, ttlMs }) => reclaims.reclaim(key, id, ttlMs),
   })
   const reclaims = createReclaim({ clock, agenda, outbox }, random)
+  const lookout = createLookout<Line>({ clock, agenda, random, supports, pollMs })
+
+  /** The lines that callers share, by key; with `handoverMax` 0 and for shared leases each caller has a line alone. */
+  const joint = new Map<string, Line>()
+  const single = new Set<Line>()
+  const waiting = new Set<Waiter>()
+  let closing: Promise<void> | undefined
   let ids = 0
+
   const house: House = {
     clock,
     random,
     agenda,
     outbox,
+    lookout,
     supports,
     emit: guardObserver(observe),
     handoverMax,
     pollMs,
     callMs,
-    label,
-    tenants,
     nextId: () => `${session}.${(ids++).toString(36)}`,
     reclaim: reclaims.reclaim,
+    idle(line) {
+      if (!single.delete(line) && joint.get(line.key) === line) joint.delete(line.key)
+    },
   }
-  const lookout = createLookout(house)
-
-  /** The line of a key that callers share; with `handoverMax` 0 and for shared leases each caller has a line alone. */
-  const shared = new Map<string, Line>()
-  const lines = new Set<Line>()
-  /** How each caller that waits is sent away. */
-  const waiting = new Set<(error: unknown) => void>()
-  let closing: Promise<void> | undefined
-
-  const idle = (line: Line) => {
-    lines.delete(line)
-    if (shared.get(line.key) === line) shared.delete(line.key)
+  // What a backend tells of a holder is rare; no index is kept for it.
+  const find = (id: string) => {
+    for (const line of joint.values()) if (line.id === id) return line
+    for (const line of single) if (line.id === id) return line
+    return undefined
   }
   const lineOf = (key: string, share: Share | undefined) => {
-    const joint = !share && handoverMax > 0
-    let line = joint ? shared.get(key) : undefined
-    if (!line) {
-      line = createLine(house, { key, share, lookout, idle })
-      lines.add(line)
-      if (joint) shared.set(key, line)
-    }
+    const joins = handoverMax > 0 && !share
+    const found = joins ? joint.get(key) : undefined
+    if (found) return found
+    const line = new Line(house, key, share)
+    if (joins) joint.set(key, line)
+    else single.add(line)
     return line
   }
 
-  const request = (
-    key: string,
-    { ttlMs = ttlDefaultMs, waitMs = waitDefaultMs, signal, label: own = label }: AcquireOptions,
-    once: boolean,
-    share?: Share,
-  ) =>
+  const request = (key: string, own: AcquireOptions | undefined, once: boolean, share?: Share) =>
     new Promise<Lease | null>((resolve, reject) => {
+      const { ttlMs = ttlDefaultMs, waitMs = waitDefaultMs, signal, label: ownLabel = label } = own ?? {}
       checkKey('key', key)
       checkTtl(ttlMs)
       checkWait(waitMs)
-      checkLabel(own)
+      checkLabel(ownLabel)
       if (closing !== undefined) throw new HeadraceError('CLOSED', 'the locks are closed')
       if (signal?.aborted) throw abortedError(signal, 'the acquisition')
-      if (once && !share && shared.has(key)) return resolve(null)
+      if (once && !share && joint.has(key)) return resolve(null)
       if (waiting.size >= waitingMax) throw new HeadraceError('BUSY', `${waiting.size} callers wait for locks already`)
-
-      const sinceMs = clock.nowMs()
       const line = lineOf(key, share)
-      const settled = () => {
-        waiting.delete(giveUp)
-        agenda.cancel(deadline)
-        signal?.removeEventListener('abort', abort)
-      }
-      const waiter: Waiter = {
-        before: undefined,
-        after: undefined,
-        ttlMs,
-        label: own,
-        sinceMs,
-        untilMs: sinceMs + waitMs,
-        once,
-        granted(lease) {
-          settled()
-          resolve(lease)
-        },
-        failed(error) {
-          settled()
-          reject(error)
-        },
-      }
-      const giveUp = (error: unknown) => {
-        line.leave(waiter)
-        waiter.failed(error)
-      }
-      const abort = () => giveUp(abortedError(signal!, 'the acquisition'))
-      const deadline = agenda.at(sinceMs + waitMs, () =>
-        giveUp(new HeadraceError('TIMEOUT', `"${key}" was not free within ${waitMs} ms`)),
-      )
-      signal?.addEventListener('abort', abort, { once: true })
-      waiting.add(giveUp)
-      line.join(waiter)
+      const wish = { ttlMs, waitMs, label: ownLabel, signal, once }
+      line.join(new Waiter(line, wish, clock.nowMs(), agenda, waiting, resolve, reject))
     })
 
-  const acquire = (key: string, own: AcquireOptions = {}) => request(key, own, false) as Promise<Lease>
+  const acquire = (key: string, own?: AcquireOptions) => request(key, own, false) as Promise<Lease>
 
   const close = async () => {
-    for (const sendAway of waiting) sendAway(new HeadraceError('CLOSED', 'the locks were closed'))
-    await Promise.all([...lines].map((line) => line.close()))
+    for (const waiter of waiting) waiter.sendAway(new HeadraceError('CLOSED', 'the locks were closed'))
+    await Promise.all([...joint.values(), ...single].map((line) => line.close()))
     reclaims.close()
     await within(clock, callMs, remote.close(), { what: `close at ${driver.name}` }).catch(() => {})
   }
 
   const locks: Locks = {
     acquire,
-    tryAcquire: (key, own = {}) => request(key, own, true),
+    tryAcquire: (key, own) => request(key, own, true),
     async withLock(key, work, own) {
       const lease = await acquire(key, own)
       try {

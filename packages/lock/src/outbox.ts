@@ -9,19 +9,16 @@ import type {
   Standing,
 } from './driver.ts'
 
-/** Takes the answer to one request, and the moment at which the request was sent. */
-export type Answered<Answer> = (answer: Answer | Failed, sentMs: number) => void
+/** Takes the answer to its request, and the moment at which that was sent. */
+export interface Recipient<Request, Answer> {
+  answered(answer: Answer | Failed, sentMs: number, request: Request): void
+}
 
 /** Sends the requests of one turn of the event loop together, and bounds every call. */
 export interface Outbox {
-  acquire(request: AcquireRequest, answered: Answered<Standing>): void
-  renew(request: RenewRequest, answered: Answered<Standing>): void
-  release(request: ReleaseRequest, answered: Answered<boolean>): void
-}
-
-interface Letter<Request, Answer> {
-  readonly request: Request
-  readonly answered: Answered<Answer>
+  acquire(request: AcquireRequest, to: Recipient<AcquireRequest, Standing>): void
+  renew(request: RenewRequest, to: Recipient<RenewRequest, Standing>): void
+  release(request: ReleaseRequest, to: Recipient<ReleaseRequest, boolean>): void
 }
 
 export function createOutbox(options: {
@@ -32,49 +29,51 @@ export function createOutbox(options: {
   /** An acquisition was given up, and the backend granted it after that. */
   readonly late: (request: AcquireRequest) => void
 }): Outbox {
-  const { driver, session, clock, callMs } = options
+  const { driver, session, clock, callMs, late } = options
   const { batchMax } = driver.supports
   let posted = false
 
   const lane = <Request, Answer>(
     what: string,
     call: (requests: readonly Request[]) => Promise<readonly Answer[]>,
-    late?: (request: Request, answer: Answer | undefined) => void,
+    onLate?: (requests: readonly Request[], answers: readonly Answer[]) => void,
   ) => {
-    let waiting: Letter<Request, Answer>[] = []
-    const send = async (letters: readonly Letter<Request, Answer>[]) => {
+    let requests: Request[] = []
+    let recipients: Recipient<Request, Answer>[] = []
+    const send = async (sent: readonly Request[], to: readonly Recipient<Request, Answer>[]) => {
       const sentMs = clock.nowMs()
+      let answers: readonly Answer[] = []
+      let failed: Failed | undefined
       try {
-        const answers = await within(clock, callMs, call(letters.map((letter) => letter.request)), {
-          what,
-          onLate: (found) => {
-            for (const [at, { request }] of letters.entries()) late?.(request, found[at])
-          },
-        })
-        letters.forEach(({ answered }, at) => {
-          answered(
-            answers[at] ?? { state: 'failed', error: new TypeError(`${what}: no answer to request ${at}`) },
-            sentMs,
-          )
-        })
+        answers = await within(clock, callMs, call(sent), { what, onLate: (found) => onLate?.(sent, found) })
+        if (answers.length !== sent.length)
+          failed = {
+            state: 'failed',
+            error: new TypeError(`${what}: ${sent.length} requests got ${answers.length} answers`),
+          }
       } catch (cause) {
         const error = isHeadraceError(cause) ? cause : new HeadraceError('UNAVAILABLE', `${what} failed`, { cause })
-        for (const { answered } of letters) answered({ state: 'failed', error }, sentMs)
+        failed = { state: 'failed', error }
       }
+      for (let at = 0; at < sent.length; at++) to[at]!.answered(failed ?? answers[at]!, sentMs, sent[at]!)
     }
     return {
-      put(request: Request, answered: Answered<Answer>) {
-        waiting.push({ request, answered })
+      put(request: Request, to: Recipient<Request, Answer>) {
+        requests.push(request)
+        recipients.push(to)
         if (posted) return
         posted = true
         process.nextTick(flush)
       },
       flush() {
-        const letters = waiting
-        if (letters.length === 0) return
-        waiting = []
-        if (letters.length <= batchMax) return void send(letters)
-        for (let at = 0; at < letters.length; at += batchMax) void send(letters.slice(at, at + batchMax))
+        if (requests.length === 0) return
+        const sent = requests
+        const to = recipients
+        requests = []
+        recipients = []
+        if (sent.length <= batchMax) return void send(sent, to)
+        for (let at = 0; at < sent.length; at += batchMax)
+          void send(sent.slice(at, at + batchMax), to.slice(at, at + batchMax))
       },
     }
   }
@@ -84,8 +83,9 @@ export function createOutbox(options: {
   const acquires = lane(
     `acquire at ${driver.name}`,
     (requests: readonly AcquireRequest[]) => session.acquire(requests),
-    (request, answer) => {
-      if (answer?.state === 'held' || answer?.state === 'queued') options.late(request)
+    (requests, answers) => {
+      for (const [at, answer] of answers.entries())
+        if (answer.state === 'held' || answer.state === 'queued') late(requests[at]!)
     },
   )
 

@@ -1,4 +1,5 @@
 import { exponentialBackoff, type Random } from '@headrace/core'
+import type { Failed } from './driver.ts'
 import type { House } from './house.ts'
 
 // An outage in which every attempt leaves an unknown outcome must not fill the memory; over this the ttl has to do.
@@ -22,13 +23,18 @@ export function createReclaim(
       if (closed || running >= reclaimsMax) return
       running++
       const untilMs = clock.nowMs() + ttlMs
-      const attempt = (number: number) =>
-        outbox.release({ key, id }, (answer) => {
+      let attempts = 1
+      const attempt = {
+        atMs: 0,
+        place: -1,
+        due: () => outbox.release({ key, id }, attempt),
+        answered(answer: boolean | Failed) {
           const nowMs = clock.nowMs()
           if (typeof answer === 'boolean' || closed || nowMs >= untilMs) running--
-          else agenda.at(nowMs + backoff(number), () => attempt(number + 1))
-        })
-      attempt(1)
+          else agenda.set(attempt, nowMs + backoff(attempts++))
+        },
+      }
+      attempt.due()
     },
     close() {
       closed = true

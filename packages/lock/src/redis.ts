@@ -84,22 +84,23 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
         args: (string | number)[],
       ) => {
         const sentMs = clock.nowMs()
-        const keys = requests.map(({ key }) => keyOf(key))
-        const reply = await run(script, keys, args)
-        const found = standings(reply, requests.length)
-        for (const [at, { id }] of requests.entries()) {
-          if (found[at]!.state === 'queued') server.sample(id, sentMs, Number(reply[0]))
+        const reply = await run(script, keysOf(requests), args)
+        return requests.map(({ id }, at) => {
+          const standing = standingIn(reply, 1 + at * 3)
+          if (standing.state === 'queued') server.sample(id, sentMs, Number(reply[0]))
           else server.forget(id)
-        }
-        return found
+          return standing
+        })
       }
       const keyOf = (key: string) => `${prefix}:{${escaped(key)}}`
+      const keysOf = (requests: readonly { readonly key: string }[]) => requests.map(({ key }) => keyOf(key))
 
       return {
         async acquire(requests) {
           const args: (string | number)[] = []
           for (const { id, ttlMs, waitMs, tokens, share, label = '' } of requests) {
-            args.push(id, Math.ceil(ttlMs), Math.ceil(waitMs), tokens, share?.weight ?? 0, share?.capacity ?? 0, label)
+            const shares = share ? `${share.weight} ${share.capacity}` : '0 0'
+            args.push(id, `${Math.ceil(ttlMs)} ${Math.ceil(waitMs)} ${tokens} ${shares} ${label}`)
           }
           server.begin()
           // Who holds must hear too: that it is asked to let go, or has been forced out.
@@ -114,7 +115,12 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           ),
         async release(requests) {
           const ids = requests.map(({ id }) => id)
-          return (await ask(releaseScript, requests, ids)).map(({ state }) => state === 'held')
+          const [, ...codes] = await run(releaseScript, keysOf(requests), ids)
+          return codes.map((code, at) => {
+            server.forget(ids[at]!)
+            if (Number.isNaN(Number(code))) throw refusal(new Error(String(code)))
+            return Number(code) === held
+          })
         },
         inspect: async (key) => lockState(await run(inspectScript, [keyOf(key)], [])),
         evict: async (key, how) => Number(await run(evictScript, [keyOf(key)], [how === 'ask' ? 'a' : 'l'])),
@@ -160,27 +166,24 @@ function serverTime(clock: Clock) {
   }
 }
 
-function standings(reply: unknown[], count: number): Standing[] {
-  const found: Standing[] = []
-  for (let at = 1; at <= count * 3; at += 3) {
-    const value = reply[at + 1]
-    switch (Number(reply[at])) {
-      case 1:
-        found.push({ state: 'held', token: BigInt(value as number), tokens: Number(reply[at + 2]) })
-        break
-      case 2:
-        found.push({ state: 'queued', leftMs: Number(value) })
-        break
-      case 3:
-        found.push(Number(value) < 0 ? { state: 'gone' } : { state: 'gone', leftMs: Number(value) })
-        break
-      default: {
-        const error = new Error(String(value))
-        found.push({ state: 'failed', error: refusal(error) ?? error })
-      }
+const held = 1
+const queued = 2
+const gone = 3
+
+function standingIn(reply: unknown[], at: number): Standing {
+  const value = reply[at + 1]
+  switch (Number(reply[at])) {
+    case held:
+      return { state: 'held', token: BigInt(value as number), tokens: Number(reply[at + 2]) }
+    case queued:
+      return { state: 'queued', leftMs: Number(value) }
+    case gone:
+      return Number(value) < 0 ? { state: 'gone' } : { state: 'gone', leftMs: Number(value) }
+    default: {
+      const error = new Error(String(value))
+      return { state: 'failed', error: refusal(error) ?? error }
     }
   }
-  return found
 }
 
 function lockState(parties: unknown[]): LockState | null {

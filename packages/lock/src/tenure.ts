@@ -1,106 +1,120 @@
-import type { Appointment } from './agenda.ts'
-import type { Held } from './driver.ts'
+import type { Due } from './agenda.ts'
+import type { Failed, Held, RenewRequest, Standing } from './driver.ts'
 import type { LostCause } from './events.ts'
 import type { House } from './house.ts'
-
-/** One grant of the backend, kept alive by renewal, that one lease after the other uses. */
-export interface Tenure {
-  readonly key: string
-  readonly id: string
-  readonly ttlMs: number
-  readonly startedMs: number
-  /** False as soon as the ttl could have ended, also right after the process was stopped; asked, never remembered. */
-  readonly trusted: boolean
-  readonly trustedForMs: number
-  /** The next fencing token; `undefined` when the reserved ones are used up. */
-  nextToken(): bigint | undefined
-  /** Ends it: no renewal, no loss. False where it had ended before. */
-  end(): boolean
-  lose(cause: LostCause): void
-}
 
 // What two clocks may differ in speed: NTP slews by at most 500 ppm, twice that for two of them.
 const clockDrift = 0.001
 // Renewals are due on a common grid, so that the leases of a process are renewed by few calls.
 const gridParts = 24
 
-export function createTenure(
-  house: House,
-  options: {
-    readonly key: string
-    readonly id: string
-    readonly ttlMs: number
-    readonly held: Held
-    readonly sentMs: number
-    readonly lost: (cause: LostCause) => void
-  },
-): Tenure {
-  const { clock, agenda, outbox, emit } = house
-  const { key, id, ttlMs, held } = options
-  const startedMs = clock.nowMs()
-  let token = held.token
-  let tokensLeft = Math.max(1, held.tokens ?? 1)
-  let trustedUntilMs: number
-  let trustedUntilWallMs: number
-  let due: Appointment | undefined
-  let ended = false
+/**
+ * One grant of the backend, kept alive by renewal, that one lease after the other uses.
+ * A class, as `Line`, `Waiter` and the lease are: these four are made for every acquisition, and methods on a prototype
+ * spare a closure each.
+ */
+export class Tenure implements Due {
+  atMs = 0
+  place = -1
+  readonly startedMs: number
+  readonly #house: House
+  readonly #owner: { lost(cause: LostCause): void }
+  readonly #key: string
+  readonly #id: string
+  readonly #ttlMs: number
+  #token: bigint
+  #tokensLeft: number
+  #trustedUntilMs = 0
+  #trustedUntilWallMs = 0
+  #renewing = false
+  #ended = false
+
+  constructor(
+    house: House,
+    owner: { lost(cause: LostCause): void },
+    grant: { readonly key: string; readonly id: string; readonly ttlMs: number },
+    held: Held,
+    sentMs: number,
+  ) {
+    this.#house = house
+    this.#owner = owner
+    this.#key = grant.key
+    this.#id = grant.id
+    this.#ttlMs = grant.ttlMs
+    this.#token = held.token
+    this.#tokensLeft = Math.max(1, held.tokens ?? 1)
+    this.startedMs = this.#trust(held, sentMs)
+  }
+
+  /**
+   * False as soon as the ttl could have ended; asked, never remembered. The monotonic clock stands still while a machine
+   * is suspended, the wall clock can be set back: both must agree.
+   */
+  get trusted(): boolean {
+    const { clock } = this.#house
+    return !this.#ended && clock.nowMs() < this.#trustedUntilMs && clock.wallMs() < this.#trustedUntilWallMs
+  }
+
+  get trustedForMs(): number {
+    if (this.#ended) return 0
+    const { clock } = this.#house
+    return Math.max(0, Math.min(this.#trustedUntilMs - clock.nowMs(), this.#trustedUntilWallMs - clock.wallMs()))
+  }
+
+  /** The next fencing token; `undefined` when the reserved ones are used up. */
+  nextToken(): bigint | undefined {
+    if (!this.#house.supports.fencing) return 0n
+    if (this.#tokensLeft === 0) return undefined
+    this.#tokensLeft--
+    return this.#token++
+  }
+
+  /** Ends it: no renewal, no loss. False where it had ended before. */
+  end(): boolean {
+    if (this.#ended) return false
+    this.#ended = true
+    this.#house.agenda.cancel(this)
+    return true
+  }
+
+  lose(cause: LostCause): void {
+    if (this.end()) this.#owner.lost(cause)
+  }
+
+  due(): void {
+    const { clock, agenda, outbox } = this.#house
+    if (this.#renewing || clock.nowMs() >= this.#trustedUntilMs) {
+      this.lose('expired')
+      return
+    }
+    // While the answer is out, the next thing that can happen is the end of the trust.
+    this.#renewing = true
+    agenda.set(this, this.#trustedUntilMs)
+    outbox.renew({ key: this.#key, id: this.#id, ttlMs: this.#ttlMs, waitMs: 0 }, this)
+  }
+
+  answered(answer: Standing | Failed, sentMs: number, _request: RenewRequest): void {
+    if (this.#ended) return
+    this.#renewing = false
+    if (answer.state === 'held') this.#trust(answer, sentMs)
+    else if (answer.state === 'failed') {
+      // Unreachable is not lost: it is tried again until the trust has run out.
+      const { clock, agenda, emit } = this.#house
+      emit?.({ type: 'failed', key: this.#key, operation: 'renew', error: answer.error })
+      agenda.set(this, Math.min(clock.nowMs() + this.#ttlMs / gridParts, this.#trustedUntilMs))
+    } else this.lose('gone')
+  }
 
   // Trust counts from when the request was sent: the backend began no earlier, and how much later nobody can know.
-  const trust = (sinceMs: number, validMs: number) => {
+  #trust({ sinceMs, ttlMs = this.#ttlMs }: Held, sentMs: number): number {
+    const { clock, agenda } = this.#house
     const nowMs = clock.nowMs()
-    trustedUntilMs = Math.min(sinceMs, nowMs) + validMs * (1 - clockDrift)
-    trustedUntilWallMs = clock.wallMs() + trustedUntilMs - nowMs
-    const thirdMs = validMs / 3
-    const gridMs = validMs / gridParts
-    const renewAtMs = Math.floor((sinceMs + thirdMs) / gridMs) * gridMs
-    agenda.cancel(due)
-    due = agenda.at(Math.min(Math.max(renewAtMs, nowMs), trustedUntilMs), renewAtMs < trustedUntilMs ? renew : expire)
+    const fromMs = Math.min(sinceMs ?? sentMs, nowMs)
+    this.#trustedUntilMs = fromMs + ttlMs * (1 - clockDrift)
+    this.#trustedUntilWallMs = clock.wallMs() + this.#trustedUntilMs - nowMs
+    const gridMs = ttlMs / gridParts
+    const renewAtMs = Math.floor((fromMs + ttlMs / 3) / gridMs) * gridMs
+    agenda.set(this, Math.min(Math.max(renewAtMs, nowMs), this.#trustedUntilMs))
+    return nowMs
   }
-  const expire = () => tenure.lose('expired')
-  const renew = () => {
-    if (clock.nowMs() >= trustedUntilMs) return expire()
-    // While the answer is out, the next thing that can happen is the end of the trust.
-    due = agenda.at(trustedUntilMs, expire)
-    outbox.renew({ key, id, ttlMs, waitMs: 0 }, (answer, sentMs) => {
-      if (ended) return
-      if (answer.state === 'held') trust(answer.sinceMs ?? sentMs, answer.ttlMs ?? ttlMs)
-      else if (answer.state === 'failed') {
-        // Unreachable is not lost: it is tried again until the trust has run out.
-        emit?.({ type: 'failed', key, operation: 'renew', error: answer.error })
-        agenda.cancel(due)
-        due = agenda.at(Math.min(clock.nowMs() + ttlMs / gridParts, trustedUntilMs), renew)
-      } else tenure.lose('gone')
-    })
-  }
-
-  const tenure: Tenure = {
-    key,
-    id,
-    ttlMs,
-    startedMs,
-    // The monotonic clock stands still while a machine is suspended, the wall clock can be set back: both must agree.
-    get trusted() {
-      return !ended && clock.nowMs() < trustedUntilMs && clock.wallMs() < trustedUntilWallMs
-    },
-    get trustedForMs() {
-      return ended ? 0 : Math.max(0, Math.min(trustedUntilMs - clock.nowMs(), trustedUntilWallMs - clock.wallMs()))
-    },
-    nextToken() {
-      if (!house.supports.fencing) return 0n
-      if (tokensLeft === 0) return undefined
-      tokensLeft--
-      return token++
-    },
-    end() {
-      if (ended) return false
-      ended = true
-      agenda.cancel(due)
-      return true
-    },
-    lose(cause) {
-      if (tenure.end()) options.lost(cause)
-    },
-  }
-  trust(held.sinceMs ?? options.sentMs, held.ttlMs ?? ttlMs)
-  return tenure
 }

@@ -13,8 +13,8 @@ export const basicRules: readonly LockRule[] = [
   }),
   lockRule('keeps keys apart, whatever characters they have', async ({ a }) => {
     const keys = ['k', 'K', 'k ', 'k:q', '{k}', '}k', '{}', '%7D', '}', 'k%', 'ключ', '🔑', 'k/../k', 'k'.repeat(512)]
-    for (const key of keys) await a.hold(key, key)
-    for (const key of keys) assert.equal(await a.release(key, key), true, key)
+    for (const [n, key] of keys.entries()) await a.hold(key, `${n}`)
+    for (const [n, key] of keys.entries()) assert.equal(await a.release(key, `${n}`), true, key)
   }),
   lockRule('release frees the key, once', async ({ a, b }) => {
     await a.hold('k', '1')

@@ -1,0 +1,81 @@
+import { abortedError, HeadraceError } from '@headrace/core'
+import type { Agenda, Due } from './agenda.ts'
+import type { Entry } from './fifo.ts'
+import type { Lease } from './lease.ts'
+import type { Line } from './line.ts'
+
+export interface Wish {
+  readonly ttlMs: number
+  readonly waitMs: number
+  readonly label: string | undefined
+  readonly signal: AbortSignal | undefined
+  /** Takes the first answer: null where the key is held. */
+  readonly once: boolean
+}
+
+/** A caller who waits for a lease: for its turn, for the end of its patience or for its signal, whichever is first. */
+export class Waiter implements Entry, Due {
+  before: Entry | undefined = undefined
+  after: Entry | undefined = undefined
+  atMs = 0
+  place = -1
+  readonly wish: Wish
+  readonly sinceMs: number
+  readonly #line: Line
+  readonly #agenda: Agenda
+  readonly #all: Set<Waiter>
+  readonly #resolve: (lease: Lease | null) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(
+    line: Line,
+    wish: Wish,
+    nowMs: number,
+    agenda: Agenda,
+    all: Set<Waiter>,
+    resolve: (lease: Lease | null) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.wish = wish
+    this.sinceMs = nowMs
+    this.#line = line
+    this.#agenda = agenda
+    this.#all = all
+    this.#resolve = resolve
+    this.#reject = reject
+    all.add(this)
+    agenda.set(this, nowMs + wish.waitMs)
+    wish.signal?.addEventListener('abort', this, { once: true })
+  }
+
+  granted(lease: Lease | null): void {
+    this.#settle()
+    this.#resolve(lease)
+  }
+
+  failed(error: unknown): void {
+    this.#settle()
+    this.#reject(error)
+  }
+
+  /** Leaves the line with an error. */
+  sendAway(error: unknown): void {
+    this.#line.leave(this)
+    this.failed(error)
+  }
+
+  due(): void {
+    this.sendAway(new HeadraceError('TIMEOUT', `"${this.#line.key}" was not free within ${this.wish.waitMs} ms`))
+  }
+
+  /** The signal's event. */
+  handleEvent(): void {
+    this.sendAway(abortedError(this.wish.signal!, 'the acquisition'))
+  }
+
+  #settle() {
+    this.#all.delete(this)
+    this.#agenda.cancel(this)
+    this.wish.signal?.removeEventListener('abort', this)
+  }
+}
