@@ -6,7 +6,6 @@ import {
   exponentialBackoff,
   guardObserver,
   HeadraceError,
-  isHeadraceError,
   type Observer,
   type Random,
   systemClock,
@@ -17,11 +16,15 @@ import type { Discovery, Snapshot } from './discovery/discovery.ts'
 import { follow } from './discovery/follow.ts'
 import type { Endpoint } from './endpoint.ts'
 import { gate } from './gate.ts'
+import { residenceMs } from './load/little.ts'
 import { checkOutcome, type Load, type Outcome } from './load/load.ts'
+import { createPace } from './load/pace.ts'
 import { createMembership, type Member } from './membership.ts'
 import type { Pick, PickOptions } from './pick.ts'
-import { leastLoaded } from './policies/least-loaded.ts'
+import { createPins } from './pins.ts'
+import { little } from './policies/little.ts'
 import type { Policy } from './policies/policy.ts'
+import { createWaitingRoom } from './waiting-room.ts'
 
 export type BalancerEvent =
   | { readonly type: 'endpoints'; readonly added: readonly string[]; readonly removed: readonly string[] }
@@ -31,8 +34,13 @@ export type BalancerEvent =
   | { readonly type: 'retry'; readonly endpoint: string; readonly attempt: number; readonly error: unknown }
 
 export interface BalancerOptions {
-  /** {@link leastLoaded} by default. */
+  /** {@link little} by default. */
   readonly policy?: Policy | undefined
+  /**
+   * How long a newcomer takes to get its full share; 4 s by default, 0 for at once. Endpoints that are there from the
+   * beginning start with it.
+   */
+  readonly slowStartMs?: number | undefined
   readonly clock?: Clock | undefined
   readonly random?: Random | undefined
   readonly observe?: Observer<BalancerEvent> | undefined
@@ -43,6 +51,8 @@ export interface EndpointStats<Metadata = unknown> extends Load {
   readonly endpoint: Endpoint<Metadata>
   /** Has left the list and is known only for its work in flight. */
   readonly draining: boolean
+  /** The mean time that work has spent there of late, failures and the time of what is still in flight included. */
+  readonly residenceMs: number
 }
 
 export interface BalancerStats<Metadata = unknown> {
@@ -64,7 +74,7 @@ export interface Balancer<Metadata = unknown> extends AsyncDisposable {
   /**
    * Does `work` at an endpoint. While no list of endpoints is known yet, it waits for the first. An attempt that failed is
    * repeated at other endpoints where nothing happened (`BUSY`, `UNAVAILABLE`), and with `idempotent` after every failure.
-   * @throws HeadraceError `UNAVAILABLE` where there is nobody, `BUSY` where too many wait for a first endpoint, `TIMEOUT`,
+   * @throws HeadraceError `UNAVAILABLE` where there is nobody, `BUSY` where 1,000 wait for an endpoint already, `TIMEOUT`,
    * `ABORTED`, `CLOSED`; else what the last attempt threw.
    */
   call<Result>(work: Work<Metadata, Result>, options?: CallOptions): Promise<Result>
@@ -77,26 +87,46 @@ export interface Balancer<Metadata = unknown> extends AsyncDisposable {
   close(options?: { readonly drainMs?: number | undefined }): Promise<boolean>
 }
 
-const waitingMax = 1_000
+/** Why there is no pick: the first two are final, and what is behind the others changes. */
+type NoPick = 'nobody' | 'too-late' | 'unknown' | 'full' | 'pinned'
+
+const whyNot: Readonly<Record<NoPick, string>> = {
+  nobody: 'there is no endpoint that can take it',
+  'too-late': 'no endpoint can answer in time',
+  unknown: 'no endpoint is known yet',
+  full: 'all endpoints have as much as they can work on',
+  pinned: 'the key has work in flight at an endpoint that must not have more',
+}
 
 /** @throws TypeError or RangeError for a bad first list of a discovery that has one. */
 export function createBalancer<Metadata = unknown>(
   discovery: Discovery<Metadata>,
   options: BalancerOptions = {},
 ): Balancer<Metadata> {
-  const { policy = leastLoaded(), clock = systemClock, random = cryptoRandom } = options
+  const { policy = little(), clock = systemClock, random = cryptoRandom, slowStartMs = 4_000 } = options
   const observe = guardObserver(options.observe)
-  const membership = createMembership<Metadata>(policy, random)
+  checkNumber('slowStartMs', slowStartMs, { min: 0 })
+  const pace = createPace(clock.nowMs())
+  const membership = createMembership<Metadata>({
+    policy,
+    random,
+    pace,
+    nowMs: clock.nowMs,
+    slowStartMs,
+    admits: () => true,
+  })
   const closing = new AbortController()
-  const firstList = gate()
+  let listKnown = false
   const drained = gate()
-  let waiting = 0
+  const room = createWaitingRoom<Pick<Metadata>>(clock, (pick) => void pick.done('ignored'))
+  const pins = createPins<Member<Metadata>>()
   let inFlight = 0
 
   function apply(snapshot: Snapshot<Metadata>): void {
     const change = membership.apply(snapshot)
     if (change) observe?.({ type: 'endpoints', ...change })
-    if (change || snapshot.state === 'confirmed-empty') firstList.open()
+    if (change || snapshot.state === 'confirmed-empty') listKnown = true
+    room.serveAll()
   }
 
   if (discovery.initial) apply(discovery.initial)
@@ -112,51 +142,63 @@ export function createBalancer<Metadata = unknown>(
     backoff: exponentialBackoff({ delayMinMs: 100, delayMaxMs: 10_000, random }),
   })
 
-  function pick({ key, exclude, deadlineMs }: PickOptions = {}): Pick<Metadata> | null {
+  function tryPick({ key, exclude, deadlineMs }: PickOptions): Pick<Metadata> | NoPick {
     if (key !== undefined) checkKey('key', key)
     if (deadlineMs !== undefined) checkNumber('deadlineMs', deadlineMs)
     if (closing.signal.aborted) throw closedError()
-    if (deadlineMs !== undefined && deadlineMs <= 0) return null
     const { candidates, picker, epoch } = membership.view
-    const index = picker ? picker.pick({ key, exclude }) : -1
-    return index === -1 ? null : begin(candidates[index]!, epoch)
+    if (!picker) return listKnown ? 'nobody' : 'unknown'
+    if (deadlineMs !== undefined && deadlineMs <= 0) return 'too-late'
+    const nowMs = clock.nowMs()
+    const pinnedKey = policy.pinsKeys ? key : undefined
+    const pinned = pinnedKey === undefined ? undefined : pins.at(pinnedKey)
+    if (pinned) {
+      // It has left, or must not have it: the next on this key has to wait until the last one there has ended.
+      if (pinned.index === -1 || exclude?.has(pinned.endpoint.id)) return 'pinned'
+      return begin(pinned, epoch, nowMs, pinnedKey)
+    }
+    const index = picker.pick({ nowMs, key, exclude })
+    if (index !== -1) return begin(candidates[index]!, epoch, nowMs, pinnedKey)
+    return policy.holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
   }
 
-  function begin(member: Member<Metadata>, epoch: number): Pick<Metadata> {
+  function begin(
+    member: Member<Metadata>,
+    epoch: number,
+    startMs: number,
+    pinnedKey: string | undefined,
+  ): Pick<Metadata> {
     let open = true
     inFlight++
-    member.load.begin()
+    if (pinnedKey !== undefined) pins.hold(pinnedKey, member)
+    member.load.begin(startMs)
+    changed(member, startMs)
     function done(outcome: Outcome): boolean {
       checkOutcome(outcome)
       if (!open) return false
       open = false
-      member.load.end(outcome)
+      const nowMs = clock.nowMs()
+      const keyIsFree = pinnedKey !== undefined && pins.release(pinnedKey)
+      member.load.end(outcome, nowMs - startMs, nowMs)
+      changed(member, nowMs)
       membership.settled(member)
       if (--inFlight === 0 && closing.signal.aborted) drained.open()
+      room.serve()
+      if (keyIsFree) room.serveKey(pinnedKey)
       return true
     }
     return { endpoint: member.endpoint, epoch, done, [Symbol.dispose]: () => void done('ignored') }
   }
 
-  async function ready(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (firstList.isOpen) throw new HeadraceError('UNAVAILABLE', 'there is no endpoint that can take it')
-    if (waiting >= waitingMax) throw new HeadraceError('BUSY', `${waiting} calls wait for a first endpoint already`)
-    waiting++
-    try {
-      await within(clock, waitMs, firstList.opened, { signal, what: 'the wait for a first endpoint' })
-    } catch (error) {
-      if (!isHeadraceError(error, 'TIMEOUT')) throw error
-      throw new HeadraceError('UNAVAILABLE', `no endpoint became known within ${waitMs} ms`)
-    } finally {
-      waiting--
-    }
+  function changed(member: Member<Metadata>, nowMs: number): void {
+    if (member.index !== -1) membership.view.picker?.changed?.(member.index, nowMs)
   }
 
   async function close({ drainMs = 10_000 }: { readonly drainMs?: number | undefined } = {}): Promise<boolean> {
     checkNumber('drainMs', drainMs, { min: 0 })
     closing.abort(closedError())
-    // Who waits for a first endpoint finds the balancer closed.
-    firstList.open()
+    // Who waits finds the balancer closed.
+    room.serveAll()
     if (inFlight === 0) drained.open()
     try {
       await within(clock, drainMs, drained.opened)
@@ -169,21 +211,41 @@ export function createBalancer<Metadata = unknown>(
 
   const route: Route<Metadata> = {
     clock,
-    pick,
-    ready,
+    pick(options, waitMs, signal) {
+      // Nobody overtakes those who wait for a free endpoint; to wait for a key is a matter of that key.
+      const pick = room.length > 0 && policy.holdsBack ? 'full' : tryPick(options)
+      if (typeof pick !== 'string') return pick
+      if (isFinal(pick)) throw noPickError(pick)
+      const attempt = () => {
+        const next = tryPick(options)
+        if (typeof next !== 'string') return next
+        if (isFinal(next)) throw noPickError(next)
+        return null
+      }
+      return room.wait(attempt, { key: pick === 'pinned' ? options.key : undefined, waitMs, signal })
+    },
     retried(endpoint, attempt, error) {
       observe?.({ type: 'retry', endpoint: endpoint.id, attempt, error })
     },
   }
 
   return {
-    pick,
+    pick(options = {}) {
+      const pick = tryPick(options)
+      return typeof pick === 'string' ? null : pick
+    },
     call: (work, callOptions = {}) => callThrough(route, work, callOptions),
     stats() {
-      const endpoints = [...membership.members()].map(({ endpoint, load, draining }) => {
+      const nowMs = clock.nowMs()
+      const statsOf = (member: Member<Metadata>, draining: boolean): EndpointStats<Metadata> => {
+        const { endpoint, load } = member
         const { inFlight, succeeded, failed, ignored } = load
-        return { endpoint, draining, inFlight, succeeded, failed, ignored }
-      })
+        return { endpoint, draining, inFlight, succeeded, failed, ignored, residenceMs: residenceMs(load, nowMs) }
+      }
+      const endpoints = [
+        ...[...membership.known].map((member) => statsOf(member, false)),
+        ...[...membership.leaving].map((member) => statsOf(member, true)),
+      ]
       return { policy: policy.name, state: membership.state, epoch: membership.view.epoch, endpoints }
     },
     close,
@@ -191,6 +253,14 @@ export function createBalancer<Metadata = unknown>(
       await close()
     },
   }
+}
+
+function isFinal(why: NoPick): boolean {
+  return why === 'nobody' || why === 'too-late'
+}
+
+function noPickError(why: NoPick): HeadraceError {
+  return new HeadraceError('UNAVAILABLE', whyNot[why])
 }
 
 function closedError(): HeadraceError {

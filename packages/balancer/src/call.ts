@@ -47,9 +47,11 @@ const understood: ReadonlySet<string> = new Set(['REJECTED', 'STALE', 'LOST', 'U
 /** What a call needs of the balancer that it goes through. */
 export interface Route<Metadata> {
   readonly clock: Clock
-  pick(options: PickOptions): Pick<Metadata> | null
-  /** Resolves when there may be somebody to pick. Rejects as soon as that cannot be hoped for. */
-  ready(waitMs: number, signal: AbortSignal | undefined): Promise<void>
+  /**
+   * At once where that is possible; else waits for its turn.
+   * @throws HeadraceError `UNAVAILABLE` where there is nobody or nobody's turn comes in time, `BUSY`, `ABORTED`, `CLOSED`.
+   */
+  pick(options: PickOptions, waitMs: number, signal: AbortSignal | undefined): Pick<Metadata> | Promise<Pick<Metadata>>
   /** An attempt failed and another one follows. */
   retried(endpoint: Endpoint<Metadata>, attempt: number, error: unknown): void
 }
@@ -68,14 +70,9 @@ export async function callThrough<Metadata, Result>(
   const endMs = route.clock.nowMs() + deadlineMs
   let tried: Set<string> | undefined
   let lastError: unknown
-  for (let attempt = 1; ; ) {
+  for (let attempt = 1; ; attempt++) {
+    const pick = await pickFor(attempt)
     const leftMs = endMs - route.clock.nowMs()
-    const pick = route.pick({ key, exclude: tried, deadlineMs: leftMs })
-    if (!pick) {
-      if (tried) throw lastError
-      await route.ready(leftMs, signal)
-      continue
-    }
     try {
       const result = await attemptOn(work, pick.endpoint, { clock: route.clock, attempt, leftMs, signal })
       pick.done('success')
@@ -94,7 +91,17 @@ export async function callThrough<Metadata, Result>(
       lastError = error
       tried ??= new Set()
       tried.add(pick.endpoint.id)
-      route.retried(pick.endpoint, attempt++, error)
+      route.retried(pick.endpoint, attempt, error)
+    }
+  }
+
+  function pickFor(attempt: number): Pick<Metadata> | Promise<Pick<Metadata>> {
+    const leftMs = endMs - route.clock.nowMs()
+    try {
+      return route.pick({ key, exclude: tried, deadlineMs: leftMs }, leftMs, signal)
+    } catch (error) {
+      // That nobody is left to try is the consequence; why the others failed is the cause.
+      throw attempt > 1 && isHeadraceError(error, 'UNAVAILABLE') ? lastError : error
     }
   }
 }

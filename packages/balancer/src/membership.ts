@@ -2,12 +2,16 @@ import type { Random } from '@headrace/core'
 import type { Snapshot } from './discovery/discovery.ts'
 import { checkedEndpoints, type Endpoint } from './endpoint.ts'
 import { type LoadMeter, loadMeter } from './load/load.ts'
+import type { Pace } from './load/pace.ts'
 import type { Picker, Policy } from './policies/policy.ts'
 
-/** One endpoint as long as it is known or still busy. */
+/** One process behind an address, as long as it is known or still busy. */
 export interface Member<Metadata> {
-  readonly endpoint: Endpoint<Metadata>
+  /** As the last snapshot has it; weight and metadata change, id and address do not. */
+  endpoint: Endpoint<Metadata>
   readonly load: LoadMeter
+  /** Its place among the candidates of the present view; -1 where it is none. */
+  index: number
 }
 
 /** Who can be picked at one moment: replaced as a whole when that changes, never modified. */
@@ -28,8 +32,9 @@ export interface Change {
 export interface Membership<Metadata> {
   readonly view: View<Metadata>
   readonly state: Snapshot['state']
-  /** Known endpoints, then those that have left and still have work in flight. */
-  members(): Iterable<Member<Metadata> & { readonly draining: boolean }>
+  readonly known: Iterable<Member<Metadata>>
+  /** Those that are known no more and still have work in flight. */
+  readonly leaving: Iterable<Member<Metadata>>
   /**
    * @returns what changed, or null where nothing did.
    * @throws TypeError or RangeError for a bad list, which changes nothing.
@@ -37,14 +42,25 @@ export interface Membership<Metadata> {
   apply(snapshot: Snapshot<Metadata>): Change | null
   /** Nothing can be learnt at present: what is known stays in use. */
   stale(): void
+  /** Asks `admits` again for everybody. */
+  refresh(): void
   /** To be called when a member's work ended: one that has left is forgotten with its last. */
   settled(member: Member<Metadata>): void
 }
 
-export function createMembership<Metadata>(policy: Policy, random: Random): Membership<Metadata> {
+export function createMembership<Metadata>(options: {
+  readonly policy: Policy
+  readonly random: Random
+  readonly pace: Pace
+  readonly nowMs: () => number
+  /** How long it takes a newcomer, who was not in the first list, to get its full share. */
+  readonly slowStartMs: number
+  /** Whether a member with a weight may be picked at present. */
+  readonly admits: (member: Member<Metadata>) => boolean
+}): Membership<Metadata> {
+  const { policy, random, pace, nowMs, slowStartMs, admits } = options
   let known = new Map<string, Member<Metadata>>()
-  // By load, which is the identity of a process: its endpoint object is replaced when its weight changes.
-  const leaving = new Map<LoadMeter, Member<Metadata>>()
+  const leaving = new Set<Member<Metadata>>()
   let view: View<Metadata> = { epoch: 0, candidates: [], picker: null }
   let state: Snapshot['state'] = 'stale'
 
@@ -55,30 +71,50 @@ export function createMembership<Metadata>(policy: Policy, random: Random): Memb
       return null
     }
     state = snapshot.state
-    const formerly = new Map([...leaving.values()].map((member) => [member.endpoint.id, member]))
+    const formerly = new Map([...leaving].map((member) => [member.endpoint.id, member]))
     const next = new Map(endpoints.map((endpoint) => [endpoint.id, memberFor(endpoint, formerly)]))
+    const removed = [...known.values()].filter((member) => next.get(member.endpoint.id) !== member)
+    const added = [...next.values()].filter((member) => known.get(member.endpoint.id) !== member)
+    const changed = endpoints.filter((endpoint) => !sameEndpoint(endpoint, next.get(endpoint.id)!.endpoint))
     // The same list again must not restart the turn of a round robin.
-    if (next.size === known.size && [...next].every(([id, member]) => known.get(id) === member)) return null
-    const removed = [...known.values()].filter(({ endpoint, load }) => next.get(endpoint.id)?.load !== load)
-    const added = [...next.values()].filter(({ endpoint, load }) => known.get(endpoint.id)?.load !== load)
-    for (const member of removed) if (member.load.inFlight > 0) leaving.set(member.load, member)
-    for (const member of added) leaving.delete(member.load)
-    known = next
-    const candidates = [...next.values()].filter((member) => member.endpoint.weight > 0)
-    view = {
-      epoch: view.epoch + 1,
-      candidates,
-      picker: candidates.length > 0 ? policy.picker(candidates, random) : null,
+    if (removed.length + added.length + changed.length === 0) return null
+    for (const endpoint of changed) next.get(endpoint.id)!.endpoint = endpoint
+    for (const member of removed) if (member.load.inFlight > 0) leaving.add(member)
+    for (const member of added) {
+      leaving.delete(member)
+      // Where all are new, each being careful would help nobody.
+      if (slowStartMs > 0 && known.size > 0) member.load.warmUp(nowMs(), slowStartMs)
     }
+    known = next
+    pace.resize(known.size)
+    refresh()
     return { added: idsOf(added), removed: idsOf(removed) }
   }
 
   // Load belongs to the process behind an address: the same id elsewhere starts with none.
   function memberFor(endpoint: Endpoint<Metadata>, formerly: ReadonlyMap<string, Member<Metadata>>): Member<Metadata> {
-    const present = known.get(endpoint.id)
-    if (present && sameEndpoint(present.endpoint, endpoint)) return present
-    const former = [present, formerly.get(endpoint.id)].find((member) => member?.endpoint.address === endpoint.address)
-    return { endpoint, load: former?.load ?? loadMeter() }
+    const found = [known.get(endpoint.id), formerly.get(endpoint.id)].find(
+      (member) => member?.endpoint.address === endpoint.address,
+    )
+    return found ?? { endpoint, load: loadMeter(pace, nowMs()), index: -1 }
+  }
+
+  function refresh(): void {
+    for (const member of view.candidates) member.index = -1
+    const candidates = [...known.values()].filter((member) => member.endpoint.weight > 0 && admits(member))
+    for (let index = 0; index < candidates.length; index++) candidates[index]!.index = index
+    view = {
+      epoch: view.epoch + 1,
+      candidates,
+      // A member changes with the next snapshot, and a picker keeps to the list that it was made for.
+      picker:
+        candidates.length === 0
+          ? null
+          : policy.picker(
+              candidates.map(({ endpoint, load }) => ({ endpoint, load })),
+              random,
+            ),
+    }
   }
 
   return {
@@ -88,22 +124,23 @@ export function createMembership<Metadata>(policy: Policy, random: Random): Memb
     get state() {
       return state
     },
-    *members() {
-      for (const member of known.values()) yield { ...member, draining: false }
-      for (const member of leaving.values()) yield { ...member, draining: true }
+    get known() {
+      return known.values()
     },
+    leaving,
     apply,
     stale() {
       state = 'stale'
     },
-    settled({ load }) {
-      if (load.inFlight === 0) leaving.delete(load)
+    refresh,
+    settled(member) {
+      if (member.load.inFlight === 0) leaving.delete(member)
     },
   }
 }
 
 function sameEndpoint(one: Endpoint, other: Endpoint): boolean {
-  return one.address === other.address && one.weight === other.weight && one.metadata === other.metadata
+  return one.weight === other.weight && one.metadata === other.metadata
 }
 
 function idsOf(members: readonly { readonly endpoint: Endpoint }[]): readonly string[] {

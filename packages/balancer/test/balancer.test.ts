@@ -128,6 +128,6 @@ describe('close', () => {
 
 describe('stats', () => {
   it('names policy, state and epoch', () => {
-    expect(pair().stats()).toMatchObject({ policy: 'least-loaded', state: 'fresh', epoch: 1 })
+    expect(pair().stats()).toMatchObject({ policy: 'little', state: 'fresh', epoch: 1 })
   })
 })

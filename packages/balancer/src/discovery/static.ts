@@ -10,8 +10,8 @@ export function staticEndpoints<Metadata = unknown>(inputs: readonly EndpointInp
   const initial: Snapshot<Metadata> = { endpoints, state: endpoints.length === 0 ? 'confirmed-empty' : 'fresh' }
   return {
     initial,
-    async *watch() {
-      yield initial
+    async *watch(signal) {
+      if (!signal.aborted) yield initial
     },
   }
 }

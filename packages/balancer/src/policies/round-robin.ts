@@ -1,5 +1,5 @@
 import { randomBelow } from '@headrace/core'
-import type { Policy } from './policy.ts'
+import { type Policy, shareOf } from './policy.ts'
 
 /**
  * In turn, each as often as its weight says, and spread evenly in between: the smooth weighted round robin of nginx (Igor
@@ -19,14 +19,15 @@ export function roundRobin(): Policy {
       }
       const credit = new Float64Array(candidates.length)
       return {
-        pick({ exclude }) {
+        pick({ exclude, nowMs }) {
           let best = -1
           let earned = 0
           for (const index of order) {
-            const { id, weight } = candidates[index]!.endpoint
-            if (exclude?.has(id)) continue
-            earned += weight
-            credit[index]! += weight
+            const candidate = candidates[index]!
+            if (exclude?.has(candidate.endpoint.id)) continue
+            const share = shareOf(candidate, nowMs)
+            earned += share
+            credit[index]! += share
             if (best === -1 || credit[index]! > credit[best]!) best = index
           }
           if (best !== -1) credit[best]! -= earned
