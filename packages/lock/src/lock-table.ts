@@ -39,10 +39,13 @@ interface Room {
   readonly queue: Map<string, Guest>
 }
 
-/** @param nowMs the clock of the service; may differ from its clients'. */
-export function createLockTable(nowMs: () => number, notices: Notices): LockTable {
+/**
+ * @param nowMs the clock of the service; may differ from its clients'.
+ * @param aboveToken every token is greater than this one.
+ */
+export function createLockTable(nowMs: () => number, notices: Notices, aboveToken = 0): LockTable {
   const rooms = new Map<string, Room>()
-  let lastToken = 0
+  let lastToken = aboveToken
 
   const enter = (key: string): Room => {
     let room = rooms.get(key)

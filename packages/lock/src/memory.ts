@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@headrace/core'
 import type { LockDriver, LockEvents } from './driver.ts'
-import { createLockTable } from './lock-table.ts'
+import { createLockTable, type Notices } from './lock-table.ts'
 
 /**
  * Locks within one process, and the reference for what the other drivers must do. Give the same driver to several
@@ -15,14 +15,16 @@ export function memoryLocks(options: { readonly clock?: Clock } = {}): LockDrive
       const events = sessions.get(id.slice(0, id.indexOf('.')))
       if (events) notice(events)
     })
-  const table = createLockTable(clock.nowMs, {
+  const notices: Notices = {
     granted: (id, held) => {
       const sinceMs = clock.nowMs()
       tell(id, (events) => events.granted(id, { ...held, sinceMs }))
     },
     lost: (id) => tell(id, (events) => events.lost(id)),
     asked: (id) => tell(id, (events) => events.asked(id)),
-  })
+  }
+  // What a token guards may outlive the process: the microseconds since 1970 are above every token that an earlier one gave.
+  const table = createLockTable(clock.nowMs, notices, Math.floor(clock.wallMs() * 1_000))
 
   return {
     name: 'memory',
