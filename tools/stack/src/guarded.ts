@@ -81,7 +81,8 @@ export async function spawnGuarded(command: Command, cwd: string, logFd: number,
   return {
     pid,
     kill,
-    running: () => !closed && isAlive(pid),
+    // The guard goes last, after it has written to the log how the server ended.
+    running: () => !closed,
     async end() {
       const tree = processTree(pid)
       guard.stdin?.end()

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const show = ['--', process.execPath, '-p', '[process.env.REDIS_URL, process.env.CONSUL_HTTP_ADDR].join()']
@@ -11,7 +12,7 @@ const show = ['--', process.execPath, '-p', '[process.env.REDIS_URL, process.env
 function stack(args: readonly string[], env: Record<string, string> = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !/_URLS?$|_ADDR$/.test(name))
   const child = spawn(process.execPath, ['--conditions=@headrace/source', main, ...args], {
-    env: { ...Object.fromEntries(inherited), ...env },
+    env: { ...Object.fromEntries(inherited), TMPDIR: scratch, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(() => {
@@ -28,7 +29,15 @@ function stack(args: readonly string[], env: Record<string, string> = {}) {
   return { child, output, ended }
 }
 
-const ownFolders = () => readdirSync(tmpdir()).filter((it) => /^headrace-redis-/.test(it))
+let scratch: string
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'headrace-stack-test-'))
+})
+
+afterEach(() => {
+  rmSync(scratch, { recursive: true })
+})
 
 test('run gives the command the addresses of the servers asked for', async () => {
   const { code, out } = await stack(['run', 'redis', ...show]).ended
@@ -37,10 +46,9 @@ test('run gives the command the addresses of the servers asked for', async () =>
 })
 
 test('run exits with the code of the command, and stops the servers', async () => {
-  const before = ownFolders()
   const { code } = await stack(['run', 'redis', '--', process.execPath, '-e', 'process.exit(7)']).ended
   expect(code).toBe(7)
-  expect(ownFolders().filter((it) => !before.includes(it))).toEqual([])
+  expect(readdirSync(scratch)).toEqual([])
 })
 
 test('run exits with 128 and the signal where the command died of one', async () => {
@@ -63,14 +71,13 @@ test('a quorum is three servers in one variable', async () => {
 })
 
 test('up prints the addresses and stops on Ctrl-C', async () => {
-  const before = ownFolders()
   const { child, output, ended } = stack(['up', 'redis'])
   await vi.waitUntil(() => output.err.includes('Ctrl-C') && output.out.endsWith('\n'), { timeout: 10_000 })
   expect(output.out).toMatch(/^REDIS_URL=redis:\/\/127\.0\.0\.1:\d+\n$/)
-  expect(ownFolders().filter((it) => !before.includes(it))).toHaveLength(1)
+  expect(readdirSync(scratch)).toHaveLength(1)
   child.kill('SIGINT')
   expect((await ended).code).toBe(0)
-  expect(ownFolders().filter((it) => !before.includes(it))).toEqual([])
+  expect(readdirSync(scratch)).toEqual([])
 })
 
 test.each([

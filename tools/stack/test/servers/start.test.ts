@@ -1,9 +1,23 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startConsul, startPostgres, startRedis } from '@headrace/stack'
 import pg from 'pg'
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { clients } from './fixtures/clients.ts'
+
+let scratch: string
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'headrace-stack-test-'))
+  // PostgreSQL runs as another user, where these tests are root's.
+  chmodSync(scratch, 0o755)
+})
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(scratch, { recursive: true })
+})
 
 test('two stacks at a time do not meet', { timeout: 120_000 }, async () => {
   const stacks = await Promise.all(
@@ -22,13 +36,12 @@ test('two stacks at a time do not meet', { timeout: 120_000 }, async () => {
 })
 
 test('a server that cannot start says so with its log, and leaves no folder', async () => {
-  const before = readdirSync(tmpdir())
+  vi.stubEnv('TMPDIR', scratch)
   await expect(startRedis({ args: ['--no-such-option', 'yes'] })).rejects.toThrow(
     /^redis did not start: it has ended; its log ends with\n[\s\S]*FATAL CONFIG FILE ERROR[\s\S]*no-such-option/,
   )
   await expect(startPostgres({ args: ['-c', 'shared_buffers=nonsense'] })).rejects.toThrow(/nonsense/)
-  const left = readdirSync(tmpdir()).filter((it) => /^headrace-(redis|postgres)-/.test(it) && !before.includes(it))
-  expect(left).toEqual([])
+  expect(readdirSync(scratch)).toEqual([])
 })
 
 test('postgres commits to the disk: fsync is on', { timeout: 60_000 }, async () => {
