@@ -36,6 +36,7 @@ export const publishingRules: readonly Rule<QueueSubject, QueueSupports>[] = [
       const queue = await freshQueue(subject)
       const sent = [
         message('plain'),
+        message('nul \u0000 inside', { key: 'nul \u0000 inside', headers: { 'a\u0000': '\u0000b' } }),
         message('unicode ✓ 𝄞', { key: 'schlüssel/𝄞', payload: '{"text":"\\ud800 ✓ 𝄞\\u0000","__proto__":1}' }),
         message('no key', { key: undefined, payload: 'null' }),
         message('long '.repeat(100), {

@@ -1,0 +1,200 @@
+import { DatabaseSync } from 'node:sqlite'
+import { type Clock, HeadraceError, systemClock } from '@headrace/core'
+import type { PublishOutcome, QueueDeclaration, QueueDriver, QueueMessage } from './driver.ts'
+import { CommitError, createGroupCommit, type GroupCommit } from './sqlite/group-commit.ts'
+import { createLines } from './sqlite/lines.ts'
+import { createFileQueue, type FileQueue, readSums, sizeOf } from './sqlite/state.ts'
+import { columnsOf, countUnfinished, createTables, deadOf, messageOf, prepareStatements } from './sqlite/tables.ts'
+
+/**
+ * Queues in one SQLite file, for one process: what is confirmed survives the end of the process and of the machine.
+ * Write-ahead log with `synchronous=FULL`; all that happens in one turn of the event loop is one transaction, which works
+ * in the thread of the caller. While it is open no other process can open the file.
+ * @param options.clock its wall clock says when a delayed message is due.
+ * @throws HeadraceError `UNAVAILABLE` where the file cannot be opened or is in use.
+ */
+export function sqliteQueue(path: string, options: { readonly clock?: Clock } = {}): QueueDriver {
+  const { clock = systemClock } = options
+  if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string')
+  const db = openFile(path)
+  const sql = prepareStatements(db)
+  const queues = new Map<string, FileQueue>()
+  readSums(db, queues)
+  const lines = createLines(sql, () => commits)
+  const commits: GroupCommit = createGroupCommit(db, {
+    committed: lines.deliverAll,
+    restore: () => readSums(db, queues),
+  })
+  // Only for messages that are due in the same millisecond; a gap or a repetition after a restart does no harm.
+  let nextDelayed = clock.wallMs() * 1_000
+  let cancelTimer: (() => void) | undefined
+  let open = true
+  armTimer()
+
+  function find(name: string): FileQueue {
+    checkOpen()
+    const queue = queues.get(name)
+    if (!queue) throw new Error(`queue "${name}" is not declared`)
+    return queue
+  }
+
+  function checkOpen(): void {
+    if (!open) throw new Error('the SQLite queue is closed')
+  }
+
+  function store(queue: FileQueue, messages: readonly QueueMessage[]): PublishOutcome[] {
+    const appended = new Map<number, QueueMessage[]>()
+    let room = queue.declaration.depthMax - sizeOf(queue)
+    const outcomes = messages.map((message): PublishOutcome => {
+      if (message.partition >= queue.lines.length) return { type: 'refused', reason: 'there is no such partition' }
+      if (room-- <= 0) return { type: 'full' }
+      if (message.delayMs > 0) hold(queue, message)
+      else {
+        const list = appended.get(message.partition)
+        if (list) list.push(message)
+        else appended.set(message.partition, [message])
+      }
+      return stored
+    })
+    for (const [partition, list] of appended) lines.append(queue.lines[partition]!, list)
+    return outcomes
+  }
+
+  function hold(queue: FileQueue, message: QueueMessage): void {
+    const dueMs = clock.wallMs() + message.delayMs
+    sql.addDelayed.run(dueMs, nextDelayed++, queue.id, message.partition, ...columnsOf(message))
+    queue.delayed++
+  }
+
+  function releaseDue(): void {
+    const byId = new Map([...queues.values()].map((queue) => [queue.id, queue]))
+    for (const row of sql.firstDelayed.all(500)) {
+      const dueMs = row['due_at'] as number
+      if (dueMs > clock.wallMs()) return
+      const queue = byId.get(row['queue'] as number)!
+      lines.append(queue.lines[row['partition'] as number]!, [messageOf(row)])
+      sql.removeDelayed.run(dueMs, row['position'] as number)
+      queue.delayed--
+    }
+  }
+
+  function armTimer(): void {
+    cancelTimer?.()
+    cancelTimer = undefined
+    if (!open) return
+    const dueMs = sql.firstDelayed.get(1)?.['due_at'] as number | undefined
+    if (dueMs === undefined) return
+    // Looked at again every minute at the latest: the wall clock can be set.
+    const waitMs = Math.min(60_000, Math.max(0, dueMs - clock.wallMs()))
+    cancelTimer = clock.after(waitMs, () => {
+      commits.commit(releaseDue).then(armTimer, () => {
+        if (open) cancelTimer = clock.after(1_000, armTimer)
+      })
+    })
+  }
+
+  return {
+    name: 'sqlite',
+    supports: { durable: true, delay: true, depthMax: true, oldest: true, messageBytesMax: 2 ** 28 },
+    async declare(declaration) {
+      checkOpen()
+      const { name, partitions, depthMax } = declaration
+      const row = await commits.commit(() => {
+        sql.addQueue.run(name, partitions, depthMax)
+        return sql.findQueue.get(name) as { queue: number; partitions: number; depth_max: number }
+      })
+      const found = { name, partitions: row.partitions, depthMax: row.depth_max }
+      if (!queues.has(name)) queues.set(name, createFileQueue(row.queue, found))
+      return differences(declaration, found)
+    },
+    async publish(name, messages) {
+      const queue = find(name)
+      try {
+        const outcomes = await commits.commit(() => store(queue, messages))
+        if (messages.some((message) => message.delayMs > 0)) armTimer()
+        return outcomes
+      } catch (cause) {
+        const type = cause instanceof CommitError && cause.certain ? 'unsent' : 'unknown'
+        return messages.map(() => ({ type, cause }))
+      }
+    },
+    async subscribe(name, partition, subscriber) {
+      const line = find(name).lines[partition]
+      if (!line) throw new Error(`queue "${name}" has no partition ${partition}`)
+      return lines.subscribe(line, subscriber)
+    },
+    async visitDead(name, visit) {
+      const queue = find(name)
+      const last = queue.lastDead
+      for (let position = 0; ; ) {
+        checkOpen()
+        const row = sql.nextDead.get(queue.id, position, last)
+        if (!row) return
+        position = row['position'] as number
+        const verdict = await visit(deadOf(row))
+        if (verdict === 'stop') return
+        if (verdict === 'keep') continue
+        checkOpen()
+        await commits.commit(() => {
+          // Another visitor may have taken it while we waited.
+          if (sql.removeDead.run(queue.id, position).changes === 0) return
+          queue.dead--
+          if (verdict === 'redrive') lines.append(queue.lines[row['partition'] as number]!, [messageOf(row)])
+        })
+      }
+    },
+    async stats(name) {
+      const queue = find(name)
+      const heads = queue.lines.flatMap((line) => {
+        const cursor = line.subscriptions[0]?.cursor ?? 0
+        const [row] = sql.nextMessages.all(queue.id, line.partition, cursor, 1)
+        return row ? [messageOf(row).publishedAtMs] : []
+      })
+      return {
+        waiting: queue.lines.reduce(
+          (sum, { stored, subscriptions: [active] }) => sum + stored - (active?.unsettled.size ?? 0),
+          0,
+        ),
+        delayed: queue.delayed,
+        dead: queue.dead,
+        oldestAtMs: heads.length > 0 ? Math.min(...heads) : undefined,
+      }
+    },
+    async close() {
+      if (!open) return
+      commits.close()
+      open = false
+      cancelTimer?.()
+      for (const queue of queues.values()) {
+        for (const line of queue.lines) lines.end(line, new Error('the SQLite queue was closed'))
+      }
+      // What was delivered was given back in good order; it does not count as cut short.
+      db.exec('DELETE FROM headrace_delivered')
+      db.close()
+    },
+  }
+}
+
+const stored: PublishOutcome = Object.freeze({ type: 'stored' })
+
+function openFile(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(path)
+    // Exclusive before anything is read: then the log needs no shared memory, and a second process fails here.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    createTables(db)
+    countUnfinished(db)
+    return db
+  } catch (cause) {
+    db?.close()
+    const why = cause instanceof Error ? cause.message : cause
+    throw new HeadraceError('UNAVAILABLE', `the SQLite file could not be opened: ${why}`, { cause })
+  }
+}
+
+function differences(wanted: QueueDeclaration, found: QueueDeclaration) {
+  return (['partitions', 'depthMax'] as const).flatMap((what) =>
+    found[what] === wanted[what] ? [] : [{ what, wanted: String(wanted[what]), found: String(found[what]) }],
+  )
+}

@@ -1,0 +1,89 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+export interface GroupCommit {
+  /**
+   * Runs `change` in a transaction, `applied` as soon as it is on the disk, and then resolves.
+   * @throws CommitError
+   */
+  commit<Result>(change: () => Result, applied?: () => void): Promise<Result>
+  /** Commits what waits, and refuses what comes later. */
+  close(): void
+}
+
+export class CommitError extends Error {
+  /** Whether it is certain that nothing was stored; false where the disk failed in the middle of the commit itself. */
+  readonly certain: boolean
+
+  constructor(cause: unknown, certain: boolean) {
+    super(`the transaction failed: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    this.certain = certain
+  }
+}
+
+interface Waiting {
+  readonly change: () => unknown
+  readonly applied: (() => void) | undefined
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: CommitError) => void
+}
+
+/** All changes of one turn of the event loop share a transaction, and so its one wait for the disk. */
+export function createGroupCommit(
+  db: DatabaseSync,
+  hooks: {
+    committed(): void
+    /** What was changed in memory by a transaction that failed is wrong now. Called again until it does not throw. */
+    restore(): void
+  },
+): GroupCommit {
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const end = db.prepare('COMMIT')
+  let waiting: Waiting[] = []
+  let scheduled: ReturnType<typeof setImmediate> | undefined
+  let wrong = false
+  let closed = false
+
+  function flush(): void {
+    clearImmediate(scheduled)
+    scheduled = undefined
+    if (waiting.length === 0) return
+    const group = waiting
+    waiting = []
+    let certain = true
+    try {
+      if (wrong) hooks.restore()
+      wrong = false
+      begin.run()
+      const results = group.map(({ change }) => change())
+      certain = false
+      end.run()
+      group.forEach(({ applied, resolve }, at) => {
+        applied?.()
+        resolve(results[at])
+      })
+    } catch (cause) {
+      try {
+        db.exec('ROLLBACK')
+      } catch {
+        // SQLite rolls back by itself after some errors of the disk.
+      }
+      wrong = true
+      for (const { reject } of group) reject(new CommitError(cause, certain))
+      return
+    }
+    hooks.committed()
+  }
+
+  return {
+    close() {
+      flush()
+      closed = true
+    },
+    commit: (change, applied) =>
+      new Promise((resolve, reject) => {
+        if (closed) return reject(new CommitError('the file is closed', true))
+        waiting.push({ change, applied, resolve: resolve as (result: unknown) => void, reject })
+        scheduled ??= setImmediate(flush)
+      }),
+  }
+}

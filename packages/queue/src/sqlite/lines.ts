@@ -1,0 +1,131 @@
+import type { Settlement, Subscriber, Subscription } from '../driver.ts'
+import type { GroupCommit } from './group-commit.ts'
+import type { Active, Line } from './state.ts'
+import { columnsOf, messageOf, type Statements, type StoredMessage } from './tables.ts'
+
+export interface Lines {
+  /** Within a transaction: puts messages at the end of the line. */
+  append(line: Line, messages: readonly StoredMessage[]): void
+  subscribe(line: Line, subscriber: Subscriber): Subscription
+  /** After a transaction: delivers what there is to those who wait. */
+  deliverAll(): void
+  /** Ends every subscription of the line; nothing of it is delivered any more. */
+  end(line: Line, cause: unknown): void
+}
+
+const readMax = 500
+
+/** The order of the messages of a partition, and their way to its active subscription. */
+export function createLines(sql: Statements, commits: () => GroupCommit): Lines {
+  const awake = new Set<Line>()
+
+  function mark(line: Line, position: number): void {
+    sql.mark.run(line.queue.id, line.partition, position)
+    line.marked = position
+  }
+
+  const room = ({ subscriber, unsettled }: Active) => subscriber.credit - unsettled.size
+
+  function deliver(line: Line): void {
+    const [active] = line.subscriptions
+    if (!active || line.marking || room(active) <= 0 || active.cursor >= line.last) return
+    const rows = sql.nextMessages.all(line.queue.id, line.partition, active.cursor, Math.min(room(active), readMax))
+    const until = rows.at(-1)?.['position'] as number | undefined
+    if (until === undefined) return
+    // Whoever is killed by a message must find it counted afterwards, so the mark is on the disk before the delivery.
+    if (until > line.marked) {
+      line.marking = true
+      const marked = commits().commit(
+        () => mark(line, until),
+        () => {
+          line.marking = false
+          awake.add(line)
+        },
+      )
+      // A disk that fails is told to those who publish and settle; the next transaction that works goes on here.
+      marked.catch(() => {
+        line.marking = false
+        awake.add(line)
+      })
+      return
+    }
+    for (const row of rows) {
+      const tag = row['position'] as number
+      active.cursor = tag
+      active.unsettled.add(tag)
+      active.subscriber.onDelivery({ tag, message: messageOf(row), redeliveries: row['redeliveries'] as number })
+      if (active !== line.subscriptions[0]) return
+    }
+    if (rows.length === readMax) setImmediate(() => deliver(line))
+  }
+
+  function settle(line: Line, active: Active, { tag, dead }: Settlement): void {
+    const { queue, partition } = line
+    if (!active.unsettled.has(tag)) return
+    if (dead) {
+      const { reason, error, attempts, deadAtMs } = dead
+      const moved = sql.moveToDead.run(++queue.lastDead, reason, error, attempts, deadAtMs, queue.id, partition, tag)
+      queue.dead += Number(moved.changes)
+    }
+    line.stored -= Number(sql.removeMessage.run(queue.id, partition, tag).changes)
+  }
+
+  function detach(line: Line, active: Active): boolean {
+    const at = line.subscriptions.indexOf(active)
+    if (at === -1) return false
+    line.subscriptions.splice(at, 1)
+    active.unsettled.clear()
+    return true
+  }
+
+  return {
+    append(line, messages) {
+      for (const message of messages) {
+        sql.addMessage.run(line.queue.id, line.partition, ++line.last, ...columnsOf(message))
+        line.stored++
+      }
+      const [active] = line.subscriptions
+      // They will be delivered as soon as they are on the disk, and are marked on the way, without a transaction of its own.
+      if (active && line.last - active.cursor <= room(active)) mark(line, line.last)
+      awake.add(line)
+    },
+    subscribe(line, subscriber) {
+      const active: Active = { subscriber, cursor: 0, unsettled: new Set() }
+      line.subscriptions.push(active)
+      setImmediate(() => deliver(line))
+      return {
+        settle: (settlements) =>
+          commits().commit(
+            () => {
+              for (const settlement of settlements) settle(line, active, settlement)
+            },
+            () => {
+              for (const { tag } of settlements) active.unsettled.delete(tag)
+              awake.add(line)
+            },
+          ),
+        async close() {
+          // What it gives back was not cut short by a crash.
+          if (detach(line, active) && line.subscriptions.length === 0 && line.marked > 0) {
+            await commits().commit(() => {
+              if (line.subscriptions.length === 0) mark(line, 0)
+            })
+          }
+          deliver(line)
+        },
+      }
+    },
+    deliverAll() {
+      for (const line of awake) {
+        awake.delete(line)
+        deliver(line)
+      }
+    },
+    end(line, cause) {
+      for (const active of [...line.subscriptions]) {
+        detach(line, active)
+        active.subscriber.onLost(cause)
+      }
+    },
+  }
+}

@@ -1,0 +1,145 @@
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type Fixture, manualClock } from '@headrace/core/testing'
+import { createQueue, type Delivery, reject } from '@headrace/queue'
+import { type QueueSubject, queueConformance } from '@headrace/queue/conformance'
+import { sqliteQueue } from '@headrace/queue/sqlite'
+import { afterAll, describe, expect, it } from 'vitest'
+import { outcome } from './set-up.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'headrace-queue-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+let files = 0
+const file = () => join(folder, `${files++}.db`)
+
+function subject(): Fixture<QueueSubject> {
+  const clock = manualClock()
+  const path = file()
+  const driver = sqliteQueue(path, { clock })
+  const drivers = [driver]
+  return {
+    subject: {
+      driver,
+      peer: driver,
+      elapse: (ms) => clock.advance(ms),
+      async crash() {
+        // A copy of the file and its log is what a new process finds after a SIGKILL at this moment.
+        const copy = file()
+        for (const suffix of ['', '-wal']) if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix)
+        drivers.push(sqliteQueue(copy, { clock }))
+        return drivers.at(-1)!
+      },
+    },
+    async close() {
+      for (const driver of drivers) await driver.close()
+    },
+  }
+}
+
+describe('the SQLite driver', () => {
+  const { driver } = subject().subject
+  queueConformance({ test: it, create: subject, supports: driver.supports })
+})
+
+describe('a SQLite queue', () => {
+  it('is there again after close, with its delayed messages and dead letters', async () => {
+    const clock = manualClock()
+    const path = file()
+    const first = sqliteQueue(path, { clock })
+    const queue = createQueue<string>(first, 'q', { clock })
+    await queue.publish('dead', { id: 'dead' })
+    const consumer = queue.consume(() => {
+      throw reject('no')
+    })
+    while ((await queue.stats()).dead < 1) await clock.advance(1)
+    await consumer.close()
+    await queue.publishAll([{ body: 'waits' }, { body: 'later', delayMs: 60_000 }])
+    await queue.close()
+    await first.close()
+    await first.close()
+
+    const second = sqliteQueue(path, { clock })
+    const again = createQueue<string>(second, 'q', { clock })
+    const seen: string[] = []
+    again.consume((message) => seen.push(message.body))
+    // The disk takes real turns of the event loop, which manual time does not wait for.
+    while ((await again.stats()).depth > 0) await clock.settle()
+    await clock.advance(59_000)
+    expect(seen).toEqual(['waits'])
+    await clock.advance(1_000)
+    expect(seen).toEqual(['waits', 'later'])
+    expect(await again.deadLetters.list()).toMatchObject([{ id: 'dead' }])
+    await again.close()
+    await second.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('does not count what was given back in good order as delivered', async () => {
+    const clock = manualClock()
+    const path = file()
+    const first = sqliteQueue(path, { clock })
+    await first.declare({ name: 'q', partitions: 1, depthMax: 10 })
+    await first.publish('q', [message('a')])
+    await first.subscribe('q', 0, { credit: 1, onDelivery() {}, onLost() {} })
+    await clock.settle()
+    await first.close()
+    const second = sqliteQueue(path, { clock })
+    const deliveries: Delivery[] = []
+    await second.subscribe('q', 0, { credit: 1, onDelivery: (it) => deliveries.push(it), onLost() {} })
+    await clock.settle()
+    expect(deliveries).toMatchObject([{ redeliveries: 0 }])
+    await second.close()
+  })
+
+  it('delivers a backlog that is larger than one read', async () => {
+    const clock = manualClock()
+    const driver = sqliteQueue(file(), { clock })
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 10_000 })
+    const ids = Array.from({ length: 1_700 }, (_, at) => `${at}`)
+    await driver.publish('q', ids.map(message))
+    const seen: string[] = []
+    await driver.subscribe('q', 0, { credit: 5_000, onDelivery: (it) => seen.push(it.message.id), onLost() {} })
+    for (let turn = 0; turn < 10; turn++) await clock.settle()
+    expect(seen).toEqual(ids)
+    await driver.close()
+  })
+
+  it('refuses a file it cannot read, and says why', () => {
+    expect(() => sqliteQueue(join(folder, 'missing', 'q.db'))).toThrow('the SQLite file could not be opened')
+    const path = file()
+    const newer = new DatabaseSync(path)
+    newer.exec('PRAGMA user_version = 99')
+    newer.close()
+    expect(() => sqliteQueue(path)).toThrow('format 99')
+    expect(() => sqliteQueue('')).toThrow('path must be a non-empty string')
+  })
+
+  it('answers nothing after close', async () => {
+    const driver = sqliteQueue(file())
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
+    const subscription = await driver.subscribe('q', 0, { credit: 1, onDelivery() {}, onLost() {} })
+    await driver.close()
+    for (const call of [
+      driver.declare({ name: 'q', partitions: 1, depthMax: 10 }),
+      driver.publish('q', []),
+      driver.stats('q'),
+      driver.visitDead('q', () => 'keep'),
+      subscription.settle([{ tag: 1 }]),
+    ]) {
+      expect(String(await outcome(call))).toContain('closed')
+    }
+    await subscription.close()
+  })
+})
+
+const message = (id: string) => ({
+  id,
+  key: undefined,
+  partition: 0,
+  payload: '1',
+  headers: {},
+  publishedAtMs: 0,
+  delayMs: 0,
+})
