@@ -2,6 +2,7 @@ import { checkNumber, checkProbability, countMax } from './checks.ts'
 import { above, below } from './gamma-ratio.ts'
 import { logPoissonTerm, poissonTerm } from './saddle-point.ts'
 import { smallestInteger } from './smallest-integer.ts'
+import { atMost, blockingMargin } from './ties.ts'
 
 /**
  * Erlang's loss formula: the share of arrivals that find all servers busy and are turned away (M/G/c/c, no waiting room).
@@ -31,7 +32,11 @@ export function minServersForBlocking(demand: { readonly load: number; readonly 
   const { load, blocking } = demand
   checkNumber('load', load, 0, 1e15)
   checkProbability('blocking', blocking)
-  return smallestInteger((servers) => erlangB({ servers, load }) <= blocking, 0, load * (1 - blocking))
+  const meets = (servers: number) =>
+    atMost(erlangB({ servers, load }), blocking, servers, () =>
+      blockingMargin({ lambda: load, mu: 1, servers, capacity: servers }, blocking),
+    )
+  return smallestInteger(meets, 0, load * (1 - blocking))
 }
 
 function checkedQueue(queue: { readonly servers: number; readonly load: number }): { servers: number; load: number } {

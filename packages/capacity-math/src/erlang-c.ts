@@ -1,6 +1,8 @@
 import { checkNumber, checkProbability, countMax } from './checks.ts'
 import { erlangB, logErlangB } from './erlang-b.ts'
+import { halfinWhittBeta } from './halfin-whitt.ts'
 import { smallestInteger } from './smallest-integer.ts'
+import { atMost, waitingMargin } from './ties.ts'
 
 /**
  * Erlang's delay formula: the share of arrivals that must wait because all servers are busy (M/M/c, unlimited waiting room).
@@ -30,9 +32,13 @@ export function minServersForWait(demand: { readonly load: number; readonly pWai
   checkNumber('load', load, 0, 1e15)
   checkProbability('pWait', pWait)
   const from = Math.floor(load) + 1
-  // Square-root staffing (S. Halfin & W. Whitt, 1981) with a rough β; the search makes it exact.
-  const guess = load + Math.sqrt(-Math.log(pWait) * 2 * load)
-  return smallestInteger((servers) => erlangC({ servers, load }) <= pWait, from, guess)
+  // Square-root staffing is a server or two short; the search makes it exact.
+  const guess = load + halfinWhittBeta(pWait) * Math.sqrt(load) + 0.5
+  const meets = (servers: number) =>
+    atMost(delayProbability(servers, load, servers - load), pWait, servers, () =>
+      waitingMargin({ lambda: load, mu: 1, servers }, pWait),
+    )
+  return smallestInteger(meets, from, guess)
 }
 
 /** C from the spare capacity c - a, for callers that know it more exactly than the difference of two rounded numbers. */

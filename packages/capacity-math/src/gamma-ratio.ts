@@ -1,49 +1,38 @@
+import { continuedFraction } from './continued-fraction.ts'
+import { transition, transitionMin } from './transition.ts'
+
 /**
- * Both tails of the Poisson distribution in units of its term at n, for real n ≥ 0 and x > 0. With P and Q the regularised
+ * Both tails of the Poisson distribution in units of its term at n, for real n > -1 and x > 0. With P and Q the regularised
  * incomplete gamma functions and t = e^-x x^n / Γ(n+1):
  *
- *     below(n, x) = Q(n+1, x) / t = x ∫ exp((n+1)v - x(e^v - 1)) dv      for x ≥ n + 1, v from 0 to ∞
- *     above(n, x) = P(n+1, x) / t = x ∫ exp(-(n+1)v + x(1 - e^-v)) dv    for x < n + 1
+ *     below(n, x) = Q(n+1, x) / t      for x ≥ n + 1; also 1 / Erlang B
+ *     above(n, x) = P(n+1, x) / t      for x < n + 1
  *
- * (DLMF 8.2.1 and 8.2.2, substituted t = x e^±v.) `below` is also 1 / Erlang B. On its own side of n + 1 each integrand
- * falls monotonically from 1, so that one quadrature serves every n, whole or not, small or 10^15, at the same cost.
+ * Each is the method that is both exact and short where it is used, so that no n costs more than a few hundred nanoseconds.
  */
 export function below(n: number, x: number): number {
-  return x * integral(x - n - 1, x, 1)
+  if (n + 1 >= transitionMin) return x < 1.55 * (n + 1) ? transition(n + 1, x) : fraction(n, x)
+  // R(n) = 1 + (n/x) R(n-1) adds positive terms only; between integers it starts from a continued fraction at the fraction.
+  let j = n < 0 ? n : n - Math.floor(n)
+  let ratio = j === 0 ? 1 : fraction(j, x)
+  while (++j <= n) ratio = 1 + (j / x) * ratio
+  return ratio
 }
 
 export function above(n: number, x: number): number {
-  return x * integral(n + 1 - x, x, -1)
-}
-
-/** ∫ exp(-slope v - x h(sign v)) dv over v > 0, where h(v) = e^v - 1 - v: both exponents above, free of cancellation. */
-function integral(slope: number, x: number, sign: number): number {
-  const scale = 1 / (slope + Math.sqrt(x))
+  if (n + 1 >= transitionMin && x > 0.55 * (n + 1)) return transition(n + 1, x)
+  // DLMF 8.11.4: x/(n+1) + x²/((n+1)(n+2)) + …
+  let term = 1
   let sum = 0
-  for (const [node, weight] of nodes) {
-    const v = scale * node
-    sum += weight * Math.exp(-slope * v - x * exponentialRest(sign * v))
+  for (let j = n + 1; ; j++) {
+    term *= x / j
+    const next = sum + term
+    if (next === sum) return sum
+    sum = next
   }
-  return scale * sum
 }
 
-/** e^v - 1 - v */
-function exponentialRest(v: number): number {
-  if (Math.abs(v) > 0.5) return Math.expm1(v) - v
-  let sum = 0
-  for (let j = 15; j >= 3; j--) sum = (v / j) * (1 + sum)
-  return (v * v * (1 + sum)) / 2
-}
-
-// Trapezoid rule in s after v = exp(s - e^-s): the double-exponential formula for integrands that fall like an exponential
-// (Takahasi & Mori, "Double exponential formulas for numerical integration", 1974).
-const nodes: readonly (readonly [number, number])[] = /* @__PURE__ */ doubleExponential(1 / 16, -4, 4.5)
-
-function doubleExponential(step: number, from: number, to: number): [number, number][] {
-  const list: [number, number][] = []
-  for (let s = from; s <= to; s += step) {
-    const node = Math.exp(s - Math.exp(-s))
-    list.push([node, step * node * (1 + Math.exp(-s))])
-  }
-  return list
+/** x / (x-n + 1n / (x-n+2 + 2(n-1) / (x-n+4 + …))) (DLMF 8.9.2). */
+function fraction(n: number, x: number): number {
+  return x / continuedFraction(0, n + 1, -1, x - n, 2)
 }

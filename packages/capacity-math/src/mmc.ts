@@ -1,42 +1,26 @@
 import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
-import type { Distribution } from './distribution.ts'
+import { erlangB } from './erlang-b.ts'
 import { delayProbability } from './erlang-c.ts'
+import { idleStates } from './idle-states.ts'
 import { responseTime, waitTime } from './mmc-times.ts'
+import { type Population, population } from './population.ts'
 import { differenceFromProduct } from './product.ts'
+import type { StableQueue, UnstableQueue } from './queue.ts'
 
-/** What every queue model here says of itself, stable or not. */
-export interface QueueModel {
-  readonly kind: 'exact' | 'approximation' | 'upper-bound'
-  /** Under which conditions the numbers hold. */
-  readonly assumptions: readonly string[]
-  /** Offered load per server, λ / (c μ): the share of time a server is busy where below 1. */
-  readonly utilization: number
-  /** Completions per second in the long run: λ, or c μ where more arrives. */
-  readonly throughput: number
+export interface MmcInput {
+  /** Arrivals per second, from 0 to 1e100. */
+  readonly lambda: number
+  /** What one server completes per second when busy: 1 / mean service time; from 1e-100 to 1e100. */
+  readonly mu: number
+  /** c, an integer from 1. */
+  readonly servers: number
 }
 
-/** More arrives than can be served: the queue grows without end, and has no averages. */
-export interface UnstableQueue extends QueueModel {
-  readonly stable: false
-}
-
-/** Long-run behaviour; times in seconds, `L = lambda × W` and `Lq = lambda × Wq` hold between the means. */
-export interface StableQueue extends QueueModel {
-  readonly stable: true
-  /** P(all servers busy): the share of arrivals that waits. */
-  readonly pWait: number
-  /** Mean number in the system, waiting or served. */
-  readonly L: number
-  /** Mean number waiting. */
-  readonly Lq: number
-  /** Mean time in the system. */
-  readonly W: number
-  /** Mean time waiting. */
-  readonly Wq: number
-  /** Time waiting, of all arrivals, also of those that do not wait. */
-  readonly wait: Distribution
-  /** Time in the system: waiting and being served. */
-  readonly response: Distribution
+export interface MmcQueue extends StableQueue {
+  /** Variance of the number in the system. */
+  readonly varL: number
+  /** Variance of the number waiting. */
+  readonly varLq: number
 }
 
 const assumptions: readonly string[] = Object.freeze([
@@ -49,28 +33,23 @@ const assumptions: readonly string[] = Object.freeze([
 /**
  * M/M/c: Poisson arrivals, exponential service, c equal servers, one line. With one server it is M/M/1.
  * Wq = C / (cμ - λ) with Erlang's C; the rest follows from Little's law (L. Kleinrock, "Queueing systems", vol. 1, 3.5).
- * @param queue.lambda arrivals per second, from 0 to 1e100.
- * @param queue.mu what one server completes per second when busy: 1 / mean service time; from 1e-100 to 1e100.
- * @param queue.servers c, an integer from 1.
  * @throws RangeError or TypeError naming the parameter. Overload is an answer: `stable` is false.
  */
-export function mmc(queue: {
-  readonly lambda: number
-  readonly mu: number
-  readonly servers: number
-}): StableQueue | UnstableQueue {
+export function mmc(queue: MmcInput): MmcQueue | UnstableQueue {
   const { lambda, mu, servers } = queue
-  checkNumber('lambda', lambda, 0, magnitudeMax)
-  checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
-  checkInteger('servers', servers, 1)
+  checkMmc(queue)
   // The spare rate as if computed with twice the digits: near saturation the rounding of c μ alone would decide the result.
   const theta = differenceFromProduct(servers, mu, lambda)
   const utilization = lambda / (servers * mu)
   if (theta <= 0) return { kind: 'exact', assumptions, stable: false, utilization, throughput: servers * mu }
   const load = lambda / mu
-  const pWait = Math.min(1, delayProbability(servers, load, theta / mu))
+  const spare = theta / mu
+  const pWait = Math.min(1, delayProbability(servers, load, spare))
   const wait = waitTime(pWait, theta)
   const response = responseTime(pWait, theta, mu)
+  const Lq = lambda * wait.mean
+  // Kleinrock's geometric queue: P(Lq = n) = C (1-ρ) ρ^n for n ≥ 1. ρ / (1-ρ) is λ / θ.
+  const varLq = Lq * (1 + (2 - pWait) * (lambda / theta))
   return {
     kind: 'exact',
     assumptions,
@@ -78,11 +57,44 @@ export function mmc(queue: {
     utilization,
     throughput: lambda,
     pWait,
-    L: lambda * wait.mean + load,
-    Lq: lambda * wait.mean,
+    pBlock: 0,
+    pAbandon: 0,
+    L: Lq + load,
+    Lq,
     W: response.mean,
     Wq: wait.mean,
+    // The number in service has variance a (1 - C), and all are busy whenever somebody waits.
+    varL: varLq + load * (1 - pWait) + 2 * spare * Lq,
+    varLq,
     wait,
     response,
+    population: numberInSystem(servers, load, spare, pWait, Lq + load),
   }
+}
+
+export function checkMmc({ lambda, mu, servers }: MmcInput): void {
+  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
+  checkInteger('servers', servers, 1)
+}
+
+/** From c on the states are geometric. */
+function numberInSystem(servers: number, load: number, spare: number, pWait: number, mean: number): Population {
+  const full = (pWait * spare) / servers
+  const blocking = erlangB({ servers, load })
+  const idle = (spare * (1 - blocking)) / (spare + load * blocking)
+  const free = idleStates({ servers, load, idle, first: full, busy: pWait })
+  const logRatio = logUtilization(servers, load, spare)
+  return population({
+    kind: 'exact',
+    mean,
+    pn: (n) => (n < servers ? free.pn(n) : full * Math.exp((n - servers) * logRatio)),
+    sf: (n) => (n < servers - 1 ? free.sf(n) : pWait * Math.exp((n - servers + 1) * logRatio)),
+  })
+}
+
+/** ln ρ from whichever of load and spare capacity says it more exactly; finite, so that its product with 0 is 0. */
+export function logUtilization(servers: number, load: number, spare: number): number {
+  const log = 2 * load < servers ? Math.log(load / servers) : Math.log1p(-spare / servers)
+  return Math.max(log, -Number.MAX_VALUE)
 }

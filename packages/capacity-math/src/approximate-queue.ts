@@ -1,0 +1,67 @@
+import { type Distribution, distribution } from './distribution.ts'
+import { upperGamma } from './gamma.ts'
+import { idleStates } from './idle-states.ts'
+import { waitTime } from './mmc-times.ts'
+import { constantTime, noWait } from './no-wait.ts'
+import { type Population, population } from './population.ts'
+import type { Kind, StableQueue } from './queue.ts'
+
+/**
+ * The whole shape of a queue of which only the mean wait and the share that waits are known: the wait of those that wait is taken
+ * to be exponential, as it is in heavy traffic (J. F. C. Kingman, 1962), the response a gamma time with its two moments, and the
+ * number waiting geometric.
+ */
+export function approximateQueue(parts: {
+  readonly kind: Kind
+  readonly assumptions: readonly string[]
+  readonly lambda: number
+  readonly meanService: number
+  readonly scv: number
+  readonly servers: number
+  readonly utilization: number
+  readonly pWait: number
+  readonly Wq: number
+}): StableQueue {
+  const { kind, assumptions, lambda, meanService, scv, servers, utilization, pWait, Wq } = parts
+  const Lq = lambda * Wq
+  const load = lambda * meanService
+  const wait = Wq > 0 && pWait > 0 ? waitTime(pWait, pWait / Wq, 'approximation') : noWait
+  return {
+    kind,
+    assumptions,
+    stable: true,
+    utilization,
+    throughput: lambda,
+    pWait,
+    pBlock: 0,
+    pAbandon: 0,
+    L: Lq + load,
+    Lq,
+    W: Wq + meanService,
+    Wq,
+    wait,
+    response: gammaTime(Wq + meanService, wait.variance + scv * meanService * meanService),
+    population: numberInSystem(servers, load, pWait, Lq),
+  }
+}
+
+/** The gamma distribution with this mean and variance. */
+function gammaTime(mean: number, variance: number): Distribution {
+  if (variance < mean * mean * 1e-12) return { ...constantTime(mean), kind: 'approximation' }
+  const scale = variance / mean
+  const shape = mean / scale
+  const sf = (t: number) => (t === 0 ? 1 : upperGamma(shape, t / scale))
+  return distribution({ kind: 'approximation', mean, variance, above0: 1, sf })
+}
+
+function numberInSystem(servers: number, load: number, pWait: number, Lq: number): Population {
+  const ratio = Lq === 0 ? 0 : Lq / (Lq + pWait)
+  const first = pWait * (1 - ratio)
+  const free = idleStates({ servers, load, idle: 1 - pWait, first, busy: pWait })
+  return population({
+    kind: 'approximation',
+    mean: Lq + load,
+    pn: (n) => (n < servers ? free.pn(n) : first * ratio ** (n - servers)),
+    sf: (n) => (n < servers - 1 ? free.sf(n) : pWait * ratio ** (n - servers + 1)),
+  })
+}

@@ -1,0 +1,4 @@
+// The entry '@headrace/capacity-math/networks'.
+export { type JacksonNetwork, type JacksonStation, jackson } from './jackson.ts'
+export { type ClosedNetwork, type ClosedStation, closedNetwork, mva } from './mva.ts'
+export { type MulticlassNetwork, mvaMulticlass } from './mva-multiclass.ts'
