@@ -14,14 +14,23 @@ import { createHash } from 'node:crypto'
  * Times are the server's, in milliseconds. A lease that nobody else wants costs a GET and a SET at each end; a hash
  * instead of the string cost three times that. Only <key> is declared: the others follow from it and share its hash tag.
  */
-const prelude = `
-local time = redis.call('TIME')
-local us = time[1] * 1000000 + time[2]
-local now = math.floor(us / 1000)
-local channels, claim, keep, counted = ARGV[1], tonumber(ARGV[2]), math.max(1, tonumber(ARGV[3])), ARGV[4] == '1'
-local TTL, TOKENS, WEIGHT, CAPACITY, LABEL, UNTIL, TICKET, SINCE, TOKEN = 1, 2, 3, 4, 5, 6, 7, 8, 9
+const head = `
 local HELD, QUEUED, GONE, FAILED = 1, 2, 3, 4
 local call, match, format = redis.call, string.match, string.format
+`
+
+const clock = `
+local time = call('TIME')
+local us = time[1] * 1000000 + time[2]
+local now = math.floor(us / 1000)
+`
+
+// Defining a function costs as much as a command, so what only company needs comes after the fast path.
+const prelude = `
+local keep = tonumber(ARGV[1])
+local claim, counted, channels = match(ARGV[2], '^(%d+) (%d) (.*)$')
+claim, counted = tonumber(claim), counted == '1'
+local TTL, TOKENS, WEIGHT, CAPACITY, LABEL, UNTIL, TICKET, SINCE, TOKEN = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 local function tell(id, message)
   return call('PUBLISH', channels .. match(id, '^[^.]*'), message)
@@ -58,7 +67,7 @@ local function save(key, state)
     call('SET', key, format('%s%d %d %d %d %s %s', state.company and 'w' or 'x', state.last, state.untilMs, state.first, state.since, state.id, state.label),
       'PX', format('%d', keep + state.untilMs - now))
   else
-    call('SET', key, format('%s%d', state.company and 'q' or 'f', state.last), 'PX', state.company and math.max(keep, 60000) or keep)
+    call('SET', key, format('%s%d', state.company and 'q' or 'f', state.last), 'PX', format('%d', state.company and math.max(keep, 60000) or keep))
   end
 end
 
@@ -169,75 +178,86 @@ local function standing(key, state, id)
   end
   if call('ZSCORE', key .. ':q', id) then return QUEUED, left(key, state), 0 end
 end
+`
 
+const acquireFast = `
 local reply = { now }
-local function answer(code, value, count)
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3] = code, value, count
+local keep = tonumber(ARGV[1])
+local rest
+local terms, form, px, tokens, label
+for n, key in ipairs(KEYS) do
+  local id, text = ARGV[n * 2 + 1], ARGV[n * 2 + 2]
+  -- The requests of a batch are mostly alike.
+  if text ~= terms then
+    local ttl, weight
+    ttl, tokens, weight, label = match(text, '^(%d+) %d+ (%d+) (%d+) %d+ (.*)$')
+    terms, tokens = text, weight == '0' and tonumber(tokens)
+    px = format('%d', keep + ttl)
+    form = 'x%d ' .. format('%d', now + ttl) .. ' %d ' .. format('%d', now) .. ' %s %s'
+  end
+  local value = redis.pcall('GET', key)
+  local free = not value and 0 or type(value) == 'string' and tonumber(match(value, '^f(%d+)$'))
+  local at = n * 3 - 1
+  if free and tokens then
+    -- Above the last token, and above the time: the second holds also when the first was lost with the data.
+    local first = math.max(free + 1, us)
+    call('SET', key, format(form, first + tokens - 1, first, id, label), 'PX', px)
+    reply[at], reply[at + 1], reply[at + 2] = HELD, first, tokens
+  else
+    reply[at], reply[at + 1], reply[at + 2] = FAILED, '', 0
+    rest = rest or {}
+    rest[#rest + 1] = n
+  end
+end
+if not rest then return reply end
+`
+
+const answer = `
+local function answer(n, code, value, count)
+  local at = n * 3 - 1
+  reply[at], reply[at + 1], reply[at + 2] = code, value, count
 end
 `
 
-const acquireBody = `
--- The requests of a batch have few different terms, so each is read once.
-local known = {}
-local function termsOf(text)
-  local ttl, wait, tokens, weight, capacity, label = match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
-  known[text] = {
-    ttl = tonumber(ttl), wait = tonumber(wait), tokens = tonumber(tokens), weight = tonumber(weight),
-    capacity = tonumber(capacity), label = label, form = 'x%d ' .. format('%d', now + ttl) .. ' %d ' .. format('%d', now) .. ' %s %s',
-    px = format('%d', keep + ttl)
-  }
-  return known[text]
-end
-local at = 4
-for _, key in ipairs(KEYS) do
-  local id, text = ARGV[at + 1], ARGV[at + 2]
-  at = at + 2
-  local terms = known[text] or termsOf(text)
-  local value = redis.pcall('GET', key)
-  local free = not value and 0 or type(value) == 'string' and tonumber(match(value, '^f(%d+)$'))
-  if free and terms.weight == 0 then
-    local first = math.max(free + 1, us)
-    call('SET', key, format(terms.form, first + terms.tokens - 1, first, id, terms.label), 'PX', terms.px)
-    answer(HELD, first, terms.tokens)
+const acquireRest = `
+for _, n in ipairs(rest) do
+  local key, id = KEYS[n], ARGV[n * 2 + 1]
+  local ttl, wait, tokens, weight, capacity, label = match(ARGV[n * 2 + 2], '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  ttl, wait, tokens, weight, capacity = tonumber(ttl), tonumber(wait), tonumber(tokens), tonumber(weight), tonumber(capacity)
+  local state, err = load(key)
+  if err then
+    answer(n, FAILED, err, 0)
   else
-    local state, err = parse(value)
-    if err then
-      answer(FAILED, err, 0)
+    local r = { ttl, tokens, weight, capacity, label, now + wait, 0, now, 0 }
+    if state.company then serve(key, state, id) end
+    local code, value, count = standing(key, state, id)
+    if code then
+      answer(n, code, value, count)
+    elseif (not state.company or call('EXISTS', key .. ':q') == 0) and fits(key, state, weight, capacity) then
+      answer(n, HELD, admit(key, state, id, r, ttl), tokens)
+    elseif wait > 0 then
+      local newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')
+      r[TICKET] = (tonumber(newest[2]) or 0) + 1
+      call('ZADD', key .. ':q', r[TICKET], id)
+      write(key, id, r)
+      last(key .. ':q', wait)
+      last(key .. ':i', wait)
+      state.company = true
+      answer(n, QUEUED, left(key, state), 0)
     else
-      local r = { terms.ttl, terms.tokens, terms.weight, terms.capacity, terms.label, now + terms.wait, 0, now, 0 }
-      if state.company then serve(key, state, id) end
-      local code, found, count = standing(key, state, id)
-      if code then
-        answer(code, found, count)
-      elseif (not state.company or call('EXISTS', key .. ':q') == 0) and fits(key, state, terms.weight, terms.capacity) then
-        answer(HELD, admit(key, state, id, r, terms.ttl), terms.tokens)
-      elseif terms.wait > 0 then
-        local newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')
-        r[TICKET] = (tonumber(newest[2]) or 0) + 1
-        call('ZADD', key .. ':q', r[TICKET], id)
-        write(key, id, r)
-        last(key .. ':q', terms.wait)
-        last(key .. ':i', terms.wait)
-        state.company = true
-        answer(QUEUED, left(key, state), 0)
-      else
-        answer(GONE, left(key, state), 0)
-      end
-      save(key, state)
+      answer(n, GONE, left(key, state), 0)
     end
+    save(key, state)
   end
 end
 return reply`
 
 const renewBody = `
-local at = 4
-for _, key in ipairs(KEYS) do
-  local id, ttl, wait = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  at = at + 3
+for n, key in ipairs(KEYS) do
+  local id, ttl, wait = ARGV[n * 3], tonumber(ARGV[n * 3 + 1]), tonumber(ARGV[n * 3 + 2])
   local state, err = load(key)
   if err then
-    answer(FAILED, err, 0)
+    answer(n, FAILED, err, 0)
   else
     if state.id == id then
       state.untilMs = now + ttl
@@ -261,47 +281,60 @@ for _, key in ipairs(KEYS) do
       if state.company then serve(key, state, id) end
     end
     local code, value, count = standing(key, state, id)
-    answer(code or GONE, value or -1, count or 0)
+    answer(n, code or GONE, value or -1, count or 0)
     -- Nothing is written about a key of which nothing is known.
     if state.id or state.company or state.last > 0 then save(key, state) end
   end
 end
 return reply`
 
-const releaseBody = `
+const releaseFast = `
+local reply = {}
+local rest
 for n, key in ipairs(KEYS) do
-  local id = ARGV[n + 4]
+  local id = ARGV[n + 2]
   local value = redis.pcall('GET', key)
-  local issued, untilMs, holder
-  if type(value) == 'string' then issued, untilMs, holder = match(value, '^x(%d+) (%d+) %d+ %d+ (%S+)') end
+  local issued, holder
+  if type(value) == 'string' then issued, holder = match(value, '^x(%d+) %d+ %d+ %d+ (%S+)') end
   if holder == id then
-    call('SET', key, 'f' .. issued, 'PX', keep)
-    reply[n + 1] = tonumber(untilMs) > now and HELD or GONE
+    -- Held until now, even where the ttl has ended: nobody else had it since.
+    call('SET', key, 'f' .. issued, 'PX', ARGV[1])
+    reply[n] = HELD
   else
-    local state, err = parse(value)
-    if err then
-      reply[n + 1] = err
-    elseif state.id == id then
-      state.id = nil
-      serve(key, state)
-      save(key, state)
-      reply[n + 1] = HELD
-    elseif state.company then
-      local held = call('ZSCORE', key .. ':s', id)
-      call('ZREM', key .. ':s', id)
-      leave(key, id)
-      serve(key, state)
-      save(key, state)
-      reply[n + 1] = held and tonumber(held) > now and HELD or GONE
-    else
-      reply[n + 1] = GONE
-    end
+    reply[n] = FAILED
+    rest = rest or {}
+    rest[#rest + 1] = n
+  end
+end
+if not rest then return reply end
+`
+
+const releaseRest = `
+for _, n in ipairs(rest) do
+  local key, id = KEYS[n], ARGV[n + 2]
+  local state, err = load(key)
+  if err then
+    reply[n] = err
+  elseif state.id == id then
+    state.id = nil
+    serve(key, state)
+    save(key, state)
+    reply[n] = HELD
+  elseif state.company then
+    local held = call('ZSCORE', key .. ':s', id)
+    call('ZREM', key .. ':s', id)
+    leave(key, id)
+    serve(key, state)
+    save(key, state)
+    reply[n] = held and tonumber(held) > now and HELD or GONE
+  else
+    reply[n] = GONE
   end
 end
 return reply`
 
 const evictBody = `
-local key, word = KEYS[1], ARGV[5]
+local key, word = KEYS[1], ARGV[3]
 local state, err = load(key)
 if err then return redis.error_reply(err) end
 local ids = {}
@@ -350,13 +383,13 @@ export interface Script {
   readonly sha: string
 }
 
-function script(body: string): Script {
-  const text = prelude + body
+function script(...parts: string[]): Script {
+  const text = head + parts.join('')
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-export const acquireScript: Script = script(acquireBody)
-export const renewScript: Script = script(renewBody)
-export const releaseScript: Script = script(releaseBody)
-export const evictScript: Script = script(evictBody)
-export const inspectScript: Script = script(inspectBody)
+export const acquireScript: Script = script(clock, acquireFast, prelude, answer, acquireRest)
+export const renewScript: Script = script(clock, 'local reply = { now }', prelude, answer, renewBody)
+export const releaseScript: Script = script(releaseFast, clock, prelude, releaseRest)
+export const evictScript: Script = script(clock, prelude, evictBody)
+export const inspectScript: Script = script(clock, prelude, inspectBody)

@@ -27,11 +27,11 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
   if (typeof prefix !== 'string' || /[{}]/.test(prefix))
     throw new TypeError('prefix must be a string without braces: they choose the slot in a cluster')
   checkInteger('claimMs', claimMs, { min: 10 })
-  checkInteger('tokenKeepMs', tokenKeepMs, { min: 0 })
+  checkInteger('tokenKeepMs', tokenKeepMs, { min: 1 })
   const port = redisPort(client)
   const channels = `${prefix}:to:`
   // The receivers of a message are counted on the node that sends it; in a cluster they may be on others.
-  const fixed = [channels, claimMs, tokenKeepMs, port.cluster ? '0' : '1']
+  const fixed = [tokenKeepMs, `${claimMs} ${port.cluster ? 0 : 1} ${channels}`]
 
   return {
     name: 'redis',
@@ -115,7 +115,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           ),
         async release(requests) {
           const ids = requests.map(({ id }) => id)
-          const [, ...codes] = await run(releaseScript, keysOf(requests), ids)
+          const codes = await run(releaseScript, keysOf(requests), ids)
           return codes.map((code, at) => {
             server.forget(ids[at]!)
             if (Number.isNaN(Number(code))) throw refusal(new Error(String(code)))
