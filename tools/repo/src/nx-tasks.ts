@@ -25,8 +25,8 @@ export function forgetResults(projects: readonly Project[], targets: readonly st
 }
 
 /** The outcome of a target of every project that has it, after nx has run; one that was not run has failed. */
-export function outcomesOf(projects: readonly Project[], target: string): Map<string, Counts> {
-  const tasks = existsSync(lastRun) ? (JSON.parse(readFileSync(lastRun, 'utf8')) as Run).tasks : []
+export function outcomesOf(projects: readonly Project[], target: string, run: string = lastRun): Map<string, Counts> {
+  const tasks = existsSync(run) ? (JSON.parse(readFileSync(run, 'utf8')) as Run).tasks : []
   const succeeded = new Set(tasks.filter(({ status }) => status === 0).map(({ taskId }) => taskId))
   const outcomes = new Map<string, Counts>()
   for (const project of projects) {
