@@ -8,10 +8,14 @@ const limitMs = 20_000
 /**
  * Runs the first `ts` block of a package's README.md from the sources, with the package as working directory.
  * @param packageUrl the folder of the package, ending in a slash: `new URL('..', import.meta.url)` in its `test/`.
+ * @param from where the example runs, if not there: the repository's own README shows what packages do.
  * @returns what the example printed, and what its last comment lines say that it prints, both without white space at the end.
  * @throws when there is no example, when it promises nothing, when it fails, and when it does not end within 20 s.
  */
-export async function runReadme(packageUrl: URL): Promise<{ stdout: string; promised: string }> {
+export async function runReadme(
+  packageUrl: URL,
+  from: URL = packageUrl,
+): Promise<{ stdout: string; promised: string }> {
   const readme = readFileSync(new URL('README.md', packageUrl), 'utf8')
   const { code, promised } = exampleOf(readme)
   const { stdout } = await promisify(execFile)(
@@ -24,7 +28,7 @@ export async function runReadme(packageUrl: URL): Promise<{ stdout: string; prom
       code,
     ],
     {
-      cwd: fileURLToPath(packageUrl),
+      cwd: fileURLToPath(from),
       // nx and CI ask for colours, which a promise does not have.
       env: { ...process.env, FORCE_COLOR: '0' },
       timeout: limitMs,
