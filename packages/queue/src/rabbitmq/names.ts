@@ -1,0 +1,5 @@
+/** How the parts of a queue are called in the broker. */
+export const partitionQueue = (name: string, partition: number): string => `${name}.p${partition}`
+export const deadQueue = (name: string): string => `${name}.dead`
+/** Never published to: its arguments say how many partitions the queue has. */
+export const markerExchange = (name: string): string => `${name}.queue`
