@@ -20,23 +20,34 @@ export function jsonGuard(): JsonGuard {
     }
     if (height !== undefined) return height
     height = 0
+    let members = 0
+    // Where a member stands is spelt out only where it has to be looked into.
     if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index++) {
-        height = Math.max(height, 1 + check(value[index], `${where}[${index}]`, depth + 1))
+      for (members = 0; members < value.length; members++) {
+        const member: unknown = value[members]
+        height = Math.max(height, isScalar(member) ? 1 : 1 + check(member, `${where}[${members}]`, depth + 1))
       }
     } else {
-      for (const name of Object.keys(value)) {
+      for (const name in value) {
+        members++
         const member = (value as Record<string, unknown>)[name]
-        if (member !== undefined) height = Math.max(height, 1 + check(member, `${where}.${name}`, depth + 1))
+        if (member === undefined) continue
+        height = Math.max(height, isScalar(member) ? 1 : 1 + check(member, `${where}.${name}`, depth + 1))
       }
     }
-    heights.set(Object.freeze(value), height)
+    Object.freeze(value)
+    // A small flat value is looked at again more quickly than it is remembered.
+    if (height > 1 || members > 8) heights.set(value, height)
     return height
   }
   return (value, where) => void check(value, where, 0)
 }
 
 const depthMax = 64
+
+function isScalar(value: unknown): boolean {
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+}
 
 /** The kind of a value that JSON cannot hold; undefined where it can, its members left aside. */
 function foreign(value: unknown): string | undefined {
