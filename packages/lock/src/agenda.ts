@@ -13,6 +13,8 @@ export interface Agenda {
   /** Sets the moment of `what`, or moves it. */
   set(what: Due, atMs: number): void
   cancel(what: Due): void
+  /** The clock, with its timers kept in this agenda. */
+  readonly clock: Clock
 }
 
 /** A binary heap whose entries know their place, so that one that is cancelled leaves nothing behind. */
@@ -20,6 +22,7 @@ export function createAgenda(clock: Clock): Agenda {
   const heap: Due[] = []
   let disarm: (() => void) | undefined
   let armedForMs = Number.POSITIVE_INFINITY
+  let restingSoon = false
 
   const put = (what: Due, place: number) => {
     heap[place] = what
@@ -58,15 +61,19 @@ export function createAgenda(clock: Clock): Agenda {
   // Only an earlier moment re-arms: a timer that comes too early finds nothing due and arms itself again.
   const arm = () => {
     const nextMs = heap[0]?.atMs
-    if (nextMs === undefined) {
-      disarm?.()
-      disarm = undefined
-      armedForMs = Number.POSITIVE_INFINITY
-    } else if (nextMs < armedForMs) {
-      disarm?.()
-      armedForMs = nextMs
-      disarm = clock.after(nextMs - clock.nowMs(), runDue)
-    }
+    if (nextMs === undefined || nextMs >= armedForMs) return
+    disarm?.()
+    armedForMs = nextMs
+    disarm = clock.after(nextMs - clock.nowMs(), runDue)
+  }
+  // Callers that take one lease after the other leave the agenda empty for a moment each time. A timer that were set and
+  // cleared for each of them would cost more than everything else here.
+  const rest = () => {
+    restingSoon = false
+    if (heap.length > 0) return
+    disarm?.()
+    disarm = undefined
+    armedForMs = Number.POSITIVE_INFINITY
   }
   const runDue = () => {
     disarm = undefined
@@ -80,7 +87,7 @@ export function createAgenda(clock: Clock): Agenda {
     arm()
   }
 
-  return {
+  const agenda: Agenda = {
     set(what, atMs) {
       if (what.place >= 0) remove(what)
       what.atMs = atMs
@@ -90,7 +97,18 @@ export function createAgenda(clock: Clock): Agenda {
     cancel(what) {
       if (what.place < 0) return
       remove(what)
-      if (heap.length === 0) arm()
+      if (heap.length > 0 || restingSoon) return
+      restingSoon = true
+      process.nextTick(rest)
+    },
+    clock: {
+      ...clock,
+      after(ms, run) {
+        const what = { atMs: 0, place: -1, due: run }
+        agenda.set(what, clock.nowMs() + ms)
+        return () => agenda.cancel(what)
+      },
     },
   }
+  return agenda
 }

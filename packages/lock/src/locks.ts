@@ -109,7 +109,7 @@ export function createLocks(driver: LockDriver, options: LocksOptions = {}): Loc
   const outbox = createOutbox({
     driver,
     session: remote,
-    clock,
+    clock: agenda.clock,
     callMs,
     late: ({ key, id, ttlMs }) => reclaims.reclaim(key, id, ttlMs),
   })

@@ -3,16 +3,18 @@ import { createHash } from 'node:crypto'
 /*
  * What is kept for a key, all of it in one slot of a cluster and all of it with an expiry:
  *
- *   <key>     string  f<last>                                       free; <last> is the last token issued
- *                     x<last> <until> <first> <since> <id> <label>  held by <id>, alone, with the tokens from <first> to <last>
- *                     q<last>, w<last> …                            the same, and at least one of those below exists
+ *   <key>     string  f<first> <tokens>                                 free; the tokens of the last grant began at <first>
+ *                     x<first> <tokens> <id> <label>                    held by <id>, for as long as the key lives
+ *                     q<first> <tokens>                                 free, and at least one of those below exists
+ *                     w<first> <tokens> <until> <since> <id> <label>    held, and at least one of those below exists
  *   <key>:s   zset    id → end of ttl, of those who share the key
  *   <key>:q   zset    id → ticket, of those who wait
  *   <key>:a   zset    id → since when, of waiters whose process did not hear its grant: they may come back
  *   <key>:i   hash    id → record, of those who share, wait or are absent
  *
- * Times are the server's, in milliseconds. A lease that nobody else wants costs a GET and a SET at each end; a hash
- * instead of the string cost three times that. Only <key> is declared: the others follow from it and share its hash tag.
+ * Times are the server's, in milliseconds. A lease that nobody else wants costs a GET and a SET at each end, and hardly
+ * any string is taken apart: with a hash in place of the string it took the server three times as long.
+ * Only <key> is declared: the others follow from it and share its hash tag.
  */
 const head = `
 local HELD, QUEUED, GONE, FAILED = 1, 2, 3, 4
@@ -40,17 +42,24 @@ local function last(name, ms)
   if call('PTTL', name) < ms then call('PEXPIRE', name, ms) end
 end
 
-local function parse(value)
-  if not value then return { last = 0 } end
+local function load(key)
+  local value = redis.pcall('GET', key)
+  if not value then return { first = 0, tokens = 0 } end
   if type(value) == 'table' then return nil, value.err end
-  local kind, issued, rest = match(value, '^([fqxw])(%d+)(.*)$')
+  local kind, first, tokens, rest = match(value, '^([fqxw])(%d+) (%d+)(.*)$')
   if kind then
-    local state = { last = tonumber(issued), company = kind == 'q' or kind == 'w' }
+    local state = { first = tonumber(first), tokens = tonumber(tokens), company = kind == 'q' or kind == 'w' }
     if kind == 'f' or kind == 'q' then return state end
-    local untilMs, first, since, id, label = match(rest, '^ (%d+) (%d+) (%d+) (%S+) (.*)$')
+    local untilMs, since, id, label
+    if kind == 'x' then
+      id, label = match(rest, '^ (%S+) (.*)$')
+      untilMs, since = now + call('PTTL', key), math.min(now, math.floor(state.first / 1000))
+    else
+      untilMs, since, id, label = match(rest, '^ (%d+) (%d+) (%S+) (.*)$')
+    end
     if id then
       if tonumber(untilMs) > now then
-        state.id, state.untilMs, state.first, state.since, state.label = id, tonumber(untilMs), tonumber(first), tonumber(since), label
+        state.id, state.untilMs, state.since, state.label = id, tonumber(untilMs), tonumber(since), label
       end
       return state
     end
@@ -58,17 +67,18 @@ local function parse(value)
   return nil, 'WRONGTYPE the key holds a value that is not a lock'
 end
 
-local function load(key)
-  return parse(redis.pcall('GET', key))
-end
-
 local function save(key, state)
-  if state.id then
-    call('SET', key, format('%s%d %d %d %d %s %s', state.company and 'w' or 'x', state.last, state.untilMs, state.first, state.since, state.id, state.label),
-      'PX', format('%d', keep + state.untilMs - now))
+  local kept = state.company and math.max(keep, 60000) or keep
+  local value, ms
+  if not state.id then
+    value, ms = format('%s%d %d', state.company and 'q' or 'f', state.first, state.tokens), kept
+  elseif state.company then
+    value = format('w%d %d %d %d %s %s', state.first, state.tokens, state.untilMs, state.since, state.id, state.label)
+    ms = kept + state.untilMs - now
   else
-    call('SET', key, format('%s%d', state.company and 'q' or 'f', state.last), 'PX', format('%d', state.company and math.max(keep, 60000) or keep))
+    value, ms = format('x%d %d %s %s', state.first, state.tokens, state.id, state.label), state.untilMs - now
   end
+  call('SET', key, value, 'PX', format('%d', ms))
 end
 
 local function record(key, id)
@@ -103,15 +113,15 @@ end
 
 -- Above the last token, and above the time: the second holds also when the first was lost with the data.
 local function nextToken(state)
-  return math.max(state.last + 1, us)
+  return math.max(state.first + state.tokens, us)
 end
 
 -- Changes the state, which the caller saves.
 local function admit(key, state, id, r, ttl)
   local first = nextToken(state)
-  state.last = first + r[TOKENS] - 1
+  state.first, state.tokens = first, r[TOKENS]
   if r[WEIGHT] == 0 then
-    state.id, state.untilMs, state.first, state.since, state.label = id, now + ttl, first, now, r[LABEL]
+    state.id, state.untilMs, state.since, state.label = id, now + ttl, now, r[LABEL]
   else
     state.company = true
     call('ZADD', key .. ':s', now + ttl, id)
@@ -169,7 +179,7 @@ end
 
 -- Code, value and count of an id that is known already.
 local function standing(key, state, id)
-  if state.id == id then return HELD, state.first, state.last - state.first + 1 end
+  if state.id == id then return HELD, state.first, state.tokens end
   if not state.company then return end
   local untilMs = call('ZSCORE', key .. ':s', id)
   if untilMs and tonumber(untilMs) > now then
@@ -182,29 +192,25 @@ end
 
 const acquireFast = `
 local reply = { now }
-local keep = tonumber(ARGV[1])
+local present = format('%d', us)
 local rest
-local terms, form, px, tokens, label
 for n, key in ipairs(KEYS) do
-  local id, text = ARGV[n * 2 + 1], ARGV[n * 2 + 2]
-  -- The requests of a batch are mostly alike.
-  if text ~= terms then
-    local ttl, weight
-    ttl, tokens, weight, label = match(text, '^(%d+) %d+ (%d+) (%d+) %d+ (.*)$')
-    terms, tokens = text, weight == '0' and tonumber(tokens)
-    px = format('%d', keep + ttl)
-    form = 'x%d ' .. format('%d', now + ttl) .. ' %d ' .. format('%d', now) .. ' %s %s'
-  end
+  local at = n * 3
+  local tail, ttl, more = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local value = redis.pcall('GET', key)
-  local free = not value and 0 or type(value) == 'string' and tonumber(match(value, '^f(%d+)$'))
-  local at = n * 3 - 1
-  if free and tokens then
+  local first, tokens
+  if type(value) == 'string' then first, tokens = match(value, '^f(%d+) (%d+)$') end
+  if (first or not value) and string.byte(more) == 48 then
     -- Above the last token, and above the time: the second holds also when the first was lost with the data.
-    local first = math.max(free + 1, us)
-    call('SET', key, format(form, first + tokens - 1, first, id, label), 'PX', px)
-    reply[at], reply[at + 1], reply[at + 2] = HELD, first, tokens
+    local token, text = us, present
+    if first and first + tokens > us then
+      token = first + tokens
+      text = format('%d', token)
+    end
+    call('SET', key, 'x' .. text .. ' ' .. tail, 'PX', ttl)
+    reply[at - 1], reply[at], reply[at + 1] = HELD, token, 0
   else
-    reply[at], reply[at + 1], reply[at + 2] = FAILED, '', 0
+    reply[at - 1], reply[at], reply[at + 1] = FAILED, '', 0
     rest = rest or {}
     rest[#rest + 1] = n
   end
@@ -221,9 +227,10 @@ end
 
 const acquireRest = `
 for _, n in ipairs(rest) do
-  local key, id = KEYS[n], ARGV[n * 2 + 1]
-  local ttl, wait, tokens, weight, capacity, label = match(ARGV[n * 2 + 2], '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
-  ttl, wait, tokens, weight, capacity = tonumber(ttl), tonumber(wait), tonumber(tokens), tonumber(weight), tonumber(capacity)
+  local key, ttl = KEYS[n], tonumber(ARGV[n * 3 + 1])
+  local tokens, id, label = match(ARGV[n * 3], '^(%d+) (%S+) (.*)$')
+  local weight, capacity, wait = match(ARGV[n * 3 + 2], '^(%d+) (%d+) (%d+)$')
+  wait, tokens, weight, capacity = tonumber(wait), tonumber(tokens), tonumber(weight), tonumber(capacity)
   local state, err = load(key)
   if err then
     answer(n, FAILED, err, 0)
@@ -283,7 +290,7 @@ for n, key in ipairs(KEYS) do
     local code, value, count = standing(key, state, id)
     answer(n, code or GONE, value or -1, count or 0)
     -- Nothing is written about a key of which nothing is known.
-    if state.id or state.company or state.last > 0 then save(key, state) end
+    if state.id or state.company or state.first > 0 then save(key, state) end
   end
 end
 return reply`
@@ -295,9 +302,8 @@ for n, key in ipairs(KEYS) do
   local id = ARGV[n + 2]
   local value = redis.pcall('GET', key)
   local issued, holder
-  if type(value) == 'string' then issued, holder = match(value, '^x(%d+) %d+ %d+ %d+ (%S+)') end
+  if type(value) == 'string' then issued, holder = match(value, '^x(%d+ %d+) (%S+)') end
   if holder == id then
-    -- Held until now, even where the ttl has ended: nobody else had it since.
     call('SET', key, 'f' .. issued, 'PX', ARGV[1])
     reply[n] = HELD
   else

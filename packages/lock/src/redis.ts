@@ -100,12 +100,15 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           const args: (string | number)[] = []
           for (const { id, ttlMs, waitMs, tokens, share, label = '' } of requests) {
             const shares = share ? `${share.weight} ${share.capacity}` : '0 0'
-            args.push(id, `${Math.ceil(ttlMs)} ${Math.ceil(waitMs)} ${tokens} ${shares} ${label}`)
+            args.push(`${tokens} ${id} ${label}`, Math.ceil(ttlMs), `${shares} ${Math.ceil(waitMs)}`)
           }
           server.begin()
           // Who holds must hear too: that it is asked to let go, or has been forced out.
           await listen()
-          return await ask(acquireScript, requests, args)
+          const standings = await ask(acquireScript, requests, args)
+          return standings.map((one, at) =>
+            one.state === 'held' && one.tokens === 0 ? { ...one, tokens: requests[at]!.tokens } : one,
+          )
         },
         renew: (requests) =>
           ask(

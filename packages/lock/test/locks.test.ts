@@ -58,6 +58,7 @@ it('withLock gives the key back when the work throws, and passes the error on', 
   const { clock, locks } = setup()
   await expect(locks.withLock('k', () => Promise.reject(new Error('work')))).rejects.toThrow('work')
   expect(await locks.withLock('k', (lease) => lease.held)).toBe(true)
+  await clock.settle()
   expect(clock.pending).toBe(0)
 })
 
@@ -69,6 +70,7 @@ it('is renewed for as long as it is held', async () => {
   expect(lease.signal.aborted).toBe(false)
   expect(await others.tryAcquire('k')).toBeNull()
   expect(await lease.release()).toBe(true)
+  await clock.settle()
   expect(clock.pending).toBe(0)
 })
 
@@ -95,6 +97,7 @@ it('serves the callers of one process in order, without the backend', async () =
   expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => (a < b ? -1 : 1)))
   expect(calls).toBe(1)
+  await clock.settle()
   expect(clock.pending).toBe(0)
 })
 
@@ -242,6 +245,7 @@ it('an already aborted signal never reaches the backend', async () => {
   await expect(locks.acquire('k', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
   await clock.settle()
   expect(calls).toBe(0)
+  await clock.settle()
   expect(clock.pending).toBe(0)
 })
 
@@ -385,6 +389,7 @@ it('release is idempotent, ends the renewal, and is not a loss', async () => {
   expect(await Promise.all([lease.release(), lease.release()])).toEqual([true, true])
   expect(lease.held).toBe(false)
   expect(calls).toBe(1)
+  await clock.settle()
   expect(clock.pending).toBe(0)
   expect(lease.signal.aborted).toBe(false)
   await expect(lease.guard(() => 1)).rejects.toMatchObject({ code: 'LOST' })
@@ -403,6 +408,7 @@ it('h7: leaving the scope neither hangs nor throws when the backend does', async
     await clock.advance(2_000)
     expect(await work).toMatchObject({ value: 'result' })
     await clock.advance(20_000)
+    await clock.settle()
     expect(clock.pending).toBe(0)
   }
 })
@@ -439,6 +445,7 @@ it('close refuses new callers, fails those who wait, and ends the leases', async
   await expect(locks.inspect('k')).rejects.toMatchObject({ code: 'CLOSED' })
   expect(await others.tryAcquire('k')).not.toBeNull()
   await others.close()
+  await clock.settle()
   expect(clock.pending).toBe(0)
 })
 
@@ -460,6 +467,7 @@ it.each([
   const { clock, locks } = setup()
   await expect(call(locks)).rejects.toThrow(RangeError)
   await expect(call(locks)).rejects.toThrow(name)
+  await clock.settle()
   expect(clock.pending).toBe(0)
 })
 
