@@ -1,7 +1,8 @@
 import { systemClock, within } from '@headrace/core'
 import type { Channel, Connection } from 'rabbitmq-client'
-import type { PublishOutcome, QueueDriver } from './driver.ts'
+import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { createConfirms } from './rabbitmq/confirms.ts'
+import { bindDelays, declareDelays, delayMaxMs, delayRoute } from './rabbitmq/delays.ts'
 import { deathOf, fromEnvelope, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
 import { deadQueue, partitionQueue } from './rabbitmq/names.ts'
 import { subscribe } from './rabbitmq/subscription.ts'
@@ -27,8 +28,16 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
     if (typeof value?.acquire !== 'function') throw new TypeError(`${name} must be a Connection of rabbitmq-client`)
   }
   const open = new Set<Channel>()
+  // As many as the application has queues.
   const partitionsOf = new Map<string, number>()
+  const delays = new Map<string, Promise<void>>()
   let closed = false
+
+  function partitionCount(queue: string): number {
+    const partitions = partitionsOf.get(queue)
+    if (partitions === undefined) throw new Error(`queue "${queue}" is not declared`)
+    return partitions
+  }
 
   // Without a listener the first connection that breaks would end the process.
   const ignore = () => {}
@@ -56,11 +65,44 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
     throw new Error(`the broker did not store it: ${outcome?.type}`, { cause: outcome })
   }
   const bury = (queue: string) => (message: StoredMessage, dead: Parameters<typeof toEnvelope>[2]) =>
-    storeDurably(...toEnvelope(message, deadQueue(queue), dead))
+    storeDurably(...toEnvelope(message, { routingKey: deadQueue(queue) }, dead))
+
+  const addressed = (queue: string, message: StoredMessage) =>
+    toEnvelope(message, { routingKey: partitionQueue(queue, message.partition) })
+
+  async function publishDelayed(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]> {
+    const tooLong = messages.some((message) => message.delayMs > delayMaxMs)
+    if (tooLong) return messages.map(() => ({ type: 'refused', reason: `delays reach up to ${delayMaxMs} ms` }))
+    try {
+      await delaysOf(queue)
+    } catch (cause) {
+      return messages.map(() => ({ type: 'unsent', cause }))
+    }
+    return await confirms.publish(
+      messages.map((message) => toEnvelope(message, delayRoute(queue, message.partition, message.delayMs))),
+    )
+  }
+
+  /** Made when the first delayed message comes: the levels are many queues, which who has no delays should not pay for. */
+  function delaysOf(queue: string): Promise<void> {
+    const ready = delays.get(queue) ?? declareDelaysOf(queue)
+    delays.set(queue, ready)
+    ready.catch(() => delays.delete(queue))
+    return ready
+  }
+  async function declareDelaysOf(queue: string): Promise<void> {
+    const declaring = await channel()
+    try {
+      await declareDelays(declaring)
+      await bindDelays(declaring, queue, partitionCount(queue))
+    } finally {
+      await declaring.close()
+    }
+  }
 
   return {
     name: 'rabbitmq',
-    supports: { durable: true, delay: false, depthMax: true, oldest: false, messageBytesMax: 15 * 2 ** 20 },
+    supports: { durable: true, delay: true, depthMax: true, oldest: false, messageBytesMax: 15 * 2 ** 20 },
     async declare(queue) {
       const differences = await declareTopology(channel, queue)
       if (differences.length > 0) return differences
@@ -75,9 +117,15 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
         const cause = new Error('not connected, or blocked by an alarm of the broker')
         return messages.map(() => ({ type: 'unsent', cause }))
       }
-      return await confirms.publish(
-        messages.map((message) => toEnvelope(message, partitionQueue(queue, message.partition))),
+      const now = messages.filter((message) => message.delayMs === 0)
+      const sending = now.length > 0 ? confirms.publish(now.map((message) => addressed(queue, message))) : []
+      if (now.length === messages.length) return await sending
+      const later = publishDelayed(
+        queue,
+        messages.filter((message) => message.delayMs > 0),
       )
+      const [atOnce, delayed] = [[...(await sending)], [...(await later)]]
+      return messages.map((message) => (message.delayMs > 0 ? delayed : atOnce).shift()!)
     },
     subscribe: (queue, partition, subscriber) => subscribe(channel, bury(queue), queue, partition, subscriber),
     async visitDead(queue, visit) {
@@ -91,8 +139,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
           const verdict = await visit({ ...deathOf(received), message })
           if (verdict === 'stop') return
           if (verdict === 'keep') continue
-          if (verdict === 'redrive')
-            await storeDurably(...toEnvelope(message, partitionQueue(queue, message.partition)))
+          if (verdict === 'redrive') await storeDurably(...addressed(queue, message))
           channel.basicAck({ deliveryTag: received.deliveryTag })
         }
       } finally {
@@ -101,8 +148,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       }
     },
     async stats(queue) {
-      const partitions = partitionsOf.get(queue)
-      if (partitions === undefined) throw new Error(`queue "${queue}" is not declared`)
+      const partitions = partitionCount(queue)
       const channel = await channelOf(consuming)
       try {
         const count = async (name: string) => (await channel.queueDeclare({ queue: name, passive: true })).messageCount

@@ -21,11 +21,15 @@ interface About {
  * How a message travels. What is ours is one header of JSON: names of AMQP's own fields are cut at 255 bytes by the client,
  * and values of other types than text come back as something else.
  */
-export function toEnvelope(message: StoredMessage, routingKey: string, dead?: DeadInfo): [Envelope, Buffer] {
+export function toEnvelope(
+  message: StoredMessage,
+  route: { readonly exchange?: string; readonly routingKey: string },
+  dead?: DeadInfo,
+): [Envelope, Buffer] {
   const { id, key, partition, headers, publishedAtMs: at } = message
   const own: About = { id, key, partition, headers, at }
   const envelope: Envelope = {
-    routingKey,
+    ...route,
     mandatory: true,
     durable: true,
     contentType,

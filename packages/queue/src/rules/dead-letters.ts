@@ -21,7 +21,7 @@ export const deadLetterRules: readonly Rule<QueueSubject, QueueSupports>[] = [
         })),
         sent.map((message) => ({ info: deadInfo, message })),
       )
-      assert.equal((await subject.driver.stats(queue.name)).dead, 2)
+      await queue.until('two are counted', async () => (await subject.driver.stats(queue.name)).dead === 2)
     },
   },
   {

@@ -159,6 +159,42 @@ describe('RabbitMQ under faults: nothing is lost and no key is out of order', { 
     await queue.close()
   })
 
+  it('and delayed messages come in time, never early, and survive the death of the broker on their way', async () => {
+    const queue = createQueue<number>(driverOf(), 'delayed', options)
+    const due = new Map<number, number>()
+    const publish = async (body: number, delayMs: number) => {
+      due.set(body, performance.now() + delayMs)
+      await queue.publish(body, { delayMs, id: `${body}` })
+    }
+    const lateMs = new Map<number, number>()
+    const consumer = queue.consume(({ body }) => lateMs.set(body, performance.now() - due.get(body)!))
+    await publish(0, 1)
+    await until(() => lateMs.size === 1, 'the levels are there')
+    for (let body = 1; body <= 40; body++) await publish(body, 100 + Math.random() * 2_000)
+    await until(() => lateMs.size === 41, 'all have come')
+    const late = [...lateMs.values()]
+    expect(Math.min(...late)).toBeGreaterThanOrEqual(0)
+    expect(late.sort((a, b) => a - b)[20]).toBeLessThan(500)
+
+    await server.restart()
+    await until(
+      () =>
+        publish(100, 30_000).then(
+          () => true,
+          () => false,
+        ),
+      'the connection is back',
+    )
+    for (let body = 101; body <= 140; body++) await publish(body, 6_000 + Math.random() * 2_000)
+    await server.kill()
+    await server.restart()
+    await until(() => lateMs.size === 81, 'all that are due have come')
+    expect(Math.min(...lateMs.values())).toBeGreaterThanOrEqual(0)
+    expect(lateMs.has(100)).toBe(false)
+    await consumer.close()
+    await queue.close()
+  })
+
   it('and a publish that gets no answer ends at its deadline, perhaps stored', async () => {
     const queue = createQueue<number>(driverOf(), 'silent', { ...options, publishMs: 1_000 })
     await queue.publish(0)
