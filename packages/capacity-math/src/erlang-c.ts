@@ -32,13 +32,21 @@ export function minServersForWait(demand: { readonly load: number; readonly pWai
   checkNumber('load', load, 0, 1e15)
   checkProbability('pWait', pWait)
   const from = Math.floor(load) + 1
-  // Square-root staffing is a server or two short; the search makes it exact.
-  const guess = load + halfinWhittBeta(pWait) * Math.sqrt(load) + 0.5
   const meets = (servers: number) =>
     atMost(delayProbability(servers, load, servers - load), pWait, servers, () =>
       waitingMargin({ lambda: load, mu: 1, servers }, pWait),
     )
-  return smallestInteger(meets, from, guess)
+  return smallestInteger(meets, from, staffingGuess(load, pWait, from))
+}
+
+/** Square-root staffing is a few servers off; one step along the slope of ln C, -(α h + β) / sqrt(a) with α h = (1 - α) / β, mends that. */
+function staffingGuess(load: number, pWait: number, from: number): number {
+  const beta = halfinWhittBeta(pWait)
+  const first = Math.max(from, Math.ceil(load + beta * Math.sqrt(load)))
+  if (load === 0) return first
+  const slope = ((1 - pWait) / beta + beta) / Math.sqrt(load)
+  const value = delayProbability(first, load, first - load)
+  return value > 0 ? Math.ceil(first + Math.log(value / pWait) / slope) : first
 }
 
 /** C from the spare capacity c - a, for callers that know it more exactly than the difference of two rounded numbers. */

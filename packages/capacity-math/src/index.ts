@@ -18,7 +18,7 @@ export {
   minServersForResponseTail,
   minServersForWaitTail,
 } from './mmc-servers.ts'
-export { type MmckInput, minCapacity, mmck } from './mmck.ts'
+export { type MmckInput, minCapacity, mmck, mmckBlocking } from './mmck.ts'
 export { poissonCdf, poissonLogCdf, poissonLogPmf, poissonLogSf, poissonPmf, poissonSf } from './poisson.ts'
 export { poissonIsf, poissonQuantile } from './poisson-quantile.ts'
 export type { Population } from './population.ts'

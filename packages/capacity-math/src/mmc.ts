@@ -2,7 +2,7 @@ import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
 import { erlangB } from './erlang-b.ts'
 import { delayProbability } from './erlang-c.ts'
 import { idleStates } from './idle-states.ts'
-import { responseTime, waitTime } from './mmc-times.ts'
+import { responseTail, responseTime, waitTime } from './mmc-times.ts'
 import { type Population, population } from './population.ts'
 import { differenceFromProduct } from './product.ts'
 import type { StableQueue, UnstableQueue } from './queue.ts'
@@ -68,8 +68,21 @@ export function mmc(queue: MmcInput): MmcQueue | UnstableQueue {
     varLq,
     wait,
     response,
-    population: numberInSystem(servers, load, spare, pWait, Lq + load),
+    get population() {
+      return numberInSystem(servers, load, spare, pWait, Lq + load)
+    },
   }
+}
+
+/**
+ * The share of all that waits, or is in the system, longer than `t` in M/M/c, without all the rest of {@link mmc}; 1 in overload. For
+ * searches, which ask it often.
+ */
+export function mmcTail({ lambda, mu, servers }: MmcInput, of: 'wait' | 'response', t: number): number {
+  const theta = differenceFromProduct(servers, mu, lambda)
+  if (theta <= 0) return 1
+  const pWait = Math.min(1, delayProbability(servers, lambda / mu, theta / mu))
+  return of === 'wait' ? pWait * Math.exp(-theta * t) : responseTail(pWait, theta, mu, t)
 }
 
 export function checkMmc({ lambda, mu, servers }: MmcInput): void {

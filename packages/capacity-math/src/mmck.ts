@@ -67,6 +67,11 @@ export function mmck(queue: MmckInput): StableQueue {
   }
 }
 
+/** The share that M/M/c/K turns away, without all the rest. */
+export function mmckBlocking(queue: MmckInput): number {
+  return states(queue).pBlock
+}
+
 /** The smallest capacity, from `servers`, that turns away at most the share `blocking` of the arrivals. */
 export function minCapacity(demand: MmcInput & { readonly blocking: number }): number {
   const { blocking, ...queue } = demand

@@ -1,4 +1,5 @@
 import { checkNumber, checkProbability, countMax } from './checks.ts'
+import { roughNormalIsf } from './normal.ts'
 import { poissonCdf, poissonSf } from './poisson.ts'
 import { smallestInteger } from './smallest-integer.ts'
 
@@ -11,7 +12,7 @@ export function poissonQuantile(p: number, lambda: number): number {
   // Above one half 1 - p is exact, and the small tail is compared with full relative accuracy.
   if (p > 0.5) return poissonIsf(1 - p, lambda)
   checkMean(lambda)
-  return smallestInteger((k) => poissonCdf(k, lambda) >= p, 0, guess(lambda, -normalIsf(p)))
+  return smallestInteger((k) => poissonCdf(k, lambda) >= p, 0, guess(lambda, -roughNormalIsf(p)))
 }
 
 /**
@@ -22,7 +23,7 @@ export function poissonIsf(q: number, lambda: number): number {
   checkProbability('q', q)
   if (q > 0.5) return poissonQuantile(1 - q, lambda)
   checkMean(lambda)
-  return smallestInteger((k) => poissonSf(k, lambda) <= q, 0, guess(lambda, normalIsf(q)))
+  return smallestInteger((k) => poissonSf(k, lambda) <= q, 0, guess(lambda, roughNormalIsf(q)))
 }
 
 // The quantile of a larger mean could leave the integers that are exact.
@@ -33,10 +34,4 @@ function checkMean(lambda: number): void {
 /** Cornish and Fisher's expansion to the second term (1938); a start for the search, not an answer. */
 function guess(lambda: number, z: number): number {
   return lambda + z * Math.sqrt(lambda) + (z * z - 1) / 6
-}
-
-/** Upper normal quantile for q ≤ 1/2, to 4.5e-4: Abramowitz & Stegun 26.2.23. */
-function normalIsf(q: number): number {
-  const t = Math.sqrt(-2 * Math.log(q))
-  return t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
 }

@@ -1,5 +1,5 @@
 import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
-import { mmc } from './mmc.ts'
+import { mmcTail } from './mmc.ts'
 import { zeroBetween } from './zero.ts'
 
 export interface RetryPolicy {
@@ -98,8 +98,7 @@ function amplification(p: number, maxRetries: number): number {
 function lateShare(attempts: number, mu: number, servers: number, timeout: number): number {
   if (attempts >= servers * mu) return 1
   if (servers === 1) return Math.exp(-(mu - attempts) * timeout)
-  const queue = mmc({ lambda: attempts, mu, servers })
-  return queue.stable ? queue.response.sf(timeout) : 1
+  return mmcTail({ lambda: attempts, mu, servers }, 'response', timeout)
 }
 
 /** Where `requests`, which rises and then falls, is largest: golden section. Half of the digits of the place give all of the value. */

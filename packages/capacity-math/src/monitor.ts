@@ -1,0 +1,130 @@
+import { checkNumber, magnitudeMax } from './checks.ts'
+import { addTo, compensatedSum, totalOf } from './compensated-sum.ts'
+import type { Distribution } from './distribution.ts'
+
+/** What the counters say at one moment. Times in seconds, rates per second. */
+export interface FlowReport {
+  /** Seconds since the monitor began. */
+  readonly elapsed: number
+  readonly arrived: number
+  readonly departed: number
+  readonly inFlight: number
+  /** Mean number in flight so far, and arrivals and departures per second. */
+  readonly L: number
+  readonly lambda: number
+  readonly throughput: number
+  /** Mean time of those that have left; 0 before the first. */
+  readonly W: number
+  /** Mean time of all that have come is at least this, as those in flight have still to leave. */
+  readonly meanTimeAtLeast: number
+  /** Sum of the ages of all that are in flight: the defect of Little's law, I - S. */
+  readonly agesInFlight: number
+  /** Somebody in flight is at least this old, for certain: the mean of the ages. */
+  readonly oldestAtLeast: number
+  /** Departures that cannot be: more than arrivals, or after a time in flight that is below 0 or longer than the monitor has run. */
+  readonly faults: number
+  /** How often the time given was before the one given last; it then counts as the same moment. */
+  readonly clockSteps: number
+}
+
+export interface FlowMonitor {
+  /** Something comes in. @param now seconds on any clock that does not go back. */
+  arrive(now: number): void
+  /** Something leaves. @param now as for `arrive`. @param sojourn how long it was in, in seconds. */
+  depart(now: number, sojourn: number): void
+  report(now: number): FlowReport
+  /**
+   * At least so many in flight are older than `ageMax` seconds: lost, stuck, or leased for longer than they may be. It follows from the
+   * counters alone and is never wrong; 0 says nothing.
+   */
+  overdueAtLeast(now: number, ageMax: number): number
+}
+
+// Where each counter is.
+const [arrived, departed, faults, clockSteps] = [0, 1, 2, 3]
+
+/**
+ * Little's law as an invariant. With I = ∫ N dt and S the sum of the times of those that have left, I - S is the sum of the ages of those
+ * that have not, whatever the distributions: five counters and no identifiers, a few nanoseconds per event. A lost message adds one
+ * second per second to it, for ever. The monitor begins at `startedAt` with nothing in flight.
+ */
+export function flowMonitor(startedAt: number): FlowMonitor {
+  checkNumber('startedAt', startedAt, -magnitudeMax, magnitudeMax)
+  // In typed arrays, whose elements change without an allocation, where variables that are captured may not.
+  const clock = Float64Array.of(startedAt)
+  const counts = new Float64Array(4)
+  const area = compensatedSum()
+  const sojourns = compensatedSum()
+  const advance = (now: number) => {
+    const last = clock[0]!
+    if (now > last) {
+      addTo(area, (counts[arrived]! - counts[departed]!) * (now - last))
+      clock[0] = now
+    } else if (now !== last) counts[clockSteps]! += 1
+  }
+  // Both sums are right to their last digits; what those may hide is not held against anybody.
+  const ages = () => {
+    const [all, left] = [totalOf(area), totalOf(sojourns)]
+    return { sum: all - left, doubt: 2 ** -49 * (all + Math.abs(left)) }
+  }
+  return {
+    arrive(now) {
+      advance(now)
+      counts[arrived]! += 1
+    },
+    depart(now, sojourn) {
+      advance(now)
+      const longest = clock[0]! - startedAt
+      // The two clocks that made them may round apart.
+      const possible = sojourn >= 0 && sojourn <= longest * (1 + 2 ** -40)
+      const extra = counts[departed]! >= counts[arrived]!
+      if (extra || !possible) counts[faults]! += 1
+      if (extra) return
+      counts[departed]! += 1
+      // Of a time that cannot be, the longest that can be accuses nobody else.
+      addTo(sojourns, possible ? sojourn : longest)
+    },
+    report(now) {
+      advance(now)
+      const elapsed = clock[0]! - startedAt
+      const inFlight = counts[arrived]! - counts[departed]!
+      const { sum, doubt } = ages()
+      const rate = (count: number) => (elapsed === 0 ? 0 : count / elapsed)
+      return {
+        elapsed,
+        arrived: counts[arrived]!,
+        departed: counts[departed]!,
+        inFlight,
+        L: rate(totalOf(area)),
+        lambda: rate(counts[arrived]!),
+        throughput: rate(counts[departed]!),
+        W: counts[departed] === 0 ? 0 : totalOf(sojourns) / counts[departed]!,
+        meanTimeAtLeast: counts[arrived] === 0 ? 0 : totalOf(area) / counts[arrived]!,
+        agesInFlight: Math.max(0, sum),
+        oldestAtLeast: inFlight === 0 ? 0 : Math.max(0, sum - doubt) / inFlight,
+        faults: counts[faults]!,
+        clockSteps: counts[clockSteps]!,
+      }
+    },
+    overdueAtLeast(now, ageMax) {
+      checkNumber('ageMax', ageMax, 0, magnitudeMax)
+      advance(now)
+      const { sum, doubt } = ages()
+      // Those that are not overdue are at most ageMax old, the others at most as old as the monitor.
+      const inFlight = counts[arrived]! - counts[departed]!
+      const surplus = sum - doubt - inFlight * ageMax
+      const room = clock[0]! - startedAt - ageMax
+      return surplus > 0 && room > 0 ? Math.min(inFlight, Math.ceil(surplus / room)) : 0
+    },
+  }
+}
+
+/**
+ * What `agesInFlight` is on average when nothing is lost: λ E[T²] / 2, whatever the order of service (S. L. Brumelle's H = λG, 1971).
+ * Well above it for long, something is stuck before `overdueAtLeast` can prove it.
+ */
+export function expectedAges(flow: { readonly lambda: number; readonly response: Distribution }): number {
+  const { lambda, response } = flow
+  checkNumber('lambda', lambda, 0, magnitudeMax)
+  return (lambda * (response.variance + response.mean * response.mean)) / 2
+}

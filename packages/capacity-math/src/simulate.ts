@@ -1,0 +1,17 @@
+// The entry '@headrace/capacity-math/simulate'.
+export type { Measured } from './simulate/batch-means.ts'
+export { type SimulatedBatches, simulateBatchWriter, simulateFlush, simulateTokenBucket } from './simulate/batches.ts'
+export { type SimulatedNetwork, type SimulatedStation, simulateNetwork } from './simulate/network.ts'
+export { simulatePriority } from './simulate/priority.ts'
+export { type QueueSimulation, type SimulatedQueue, simulateQueue } from './simulate/queue.ts'
+export {
+  constantTime,
+  erlangTime,
+  exponentialTime,
+  hyperexponentialTime,
+  poissonCount,
+  replayedTime,
+  type Sampler,
+  seededUniform,
+  type Uniform,
+} from './simulate/random.ts'

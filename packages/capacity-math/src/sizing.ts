@@ -1,0 +1,88 @@
+import { ggc } from './ggc.ts'
+import { mmc, mmcTail } from './mmc.ts'
+import { mmckBlocking } from './mmck.ts'
+import { poissonCdf, poissonLogSf, poissonPmf } from './poisson.ts'
+import { poissonQuantile } from './poisson-quantile.ts'
+import type { StableQueue, UnstableQueue } from './queue.ts'
+import { smallestInteger } from './smallest-integer.ts'
+import { zeroBetween } from './zero.ts'
+
+/** The work: rates in seconds, and how far from Poisson and exponential it is (1 and 1). */
+export interface Work {
+  readonly lambda: number
+  readonly meanService: number
+  readonly ca2: number
+  readonly cs2: number
+}
+
+/** What is promised: the share `p` waits, or is answered, within so many seconds, and at most the share `loss` is turned away. */
+export interface Target {
+  readonly p: number
+  readonly within: number
+  readonly of: 'wait' | 'response'
+  readonly loss: number
+}
+
+export function isMarkov({ ca2, cs2 }: Work): boolean {
+  return ca2 === 1 && cs2 === 1
+}
+
+export function queueOf(work: Work, servers: number): StableQueue | UnstableQueue {
+  const { lambda, meanService } = work
+  return isMarkov(work) ? mmc({ lambda, mu: 1 / meanService, servers }) : ggc({ ...work, servers })
+}
+
+/** The share that takes longer than promised; 1 where the queue grows without end. */
+export function lateShare(work: Work, servers: number, { of, within }: Target): number {
+  if (isMarkov(work)) return mmcTail({ lambda: work.lambda, mu: 1 / work.meanService, servers }, of, within)
+  const queue = ggc({ ...work, servers })
+  return queue.stable ? queue[of].sf(within) : 1
+}
+
+/**
+ * Room to wait such that even when it is always full the share `p` of those who get in is in time: q places drain as an Erlang time of q
+ * departures of all servers, so that q is the largest with P(Poisson(c t / s) < q) ≤ 1 - p.
+ */
+export function queueBound({ meanService }: Work, servers: number, { p, within, of }: Target): number {
+  const departures = (servers * within) / meanService
+  const bound = poissonQuantile(1 - p, departures)
+  if (of === 'wait' || bound === 0) return bound
+  // Of the promised time the own service needs its part; then the wait and it together may be late.
+  const late = (places: number) => lateWhenFull(places, servers, within / meanService)
+  if (late(1) > 1 - p) return 0
+  return smallestInteger((places) => late(places + 1) > 1 - p, 1, bound / 2)
+}
+
+/** P(k departures at rate c, and then a service at rate 1, take longer than y): too few departures, or else the service, as in M/M/c/K. */
+function lateWhenFull(k: number, servers: number, y: number): number {
+  const waiting = poissonCdf(k - 1, servers * y)
+  if (servers === 1) return waiting + poissonPmf(k, y)
+  return waiting + Math.exp(poissonLogSf(k - 1, (servers - 1) * y) - y - k * Math.log1p(-1 / servers))
+}
+
+/** The smallest number of servers up to `most` that keeps the promise; null where none does. */
+export function serversFor(work: Work, target: Target, most: number): number | null {
+  const load = work.lambda * work.meanService
+  const meets = (servers: number) =>
+    lateShare(work, servers, target) <= 1 - target.p && lossOf(work, servers, target) <= target.loss
+  if (!meets(most)) return null
+  const spread = Math.sqrt(-2 * Math.log(1 - target.p) * load)
+  const spare = (-Math.log(1 - target.p) * work.meanService) / target.within
+  return smallestInteger(meets, 1, Math.min(most, load + Math.min(spread, spare) + 1))
+}
+
+/** The share that the queue's bound turns away; of a model without a closed form for it that of M/M/c/K. */
+export function lossOf(work: Work, servers: number, target: Target): number {
+  if (target.loss >= 1) return 0
+  const capacity = servers + queueBound(work, servers, target)
+  return mmckBlocking({ lambda: work.lambda, mu: 1 / work.meanService, servers, capacity })
+}
+
+/** The largest arrival rate at which so many servers are in time, from a `lambda` at which they are. */
+export function rateLimit(work: Work, servers: number, target: Target): number {
+  const promised = Math.log(1 - target.p)
+  const excess = (lambda: number) =>
+    Math.log(Math.max(1e-300, lateShare({ ...work, lambda }, servers, target))) - promised
+  const saturation = (servers / work.meanService) * (1 - 2 ** -40)
+  return excess(work.lambda) >= 0 ? work.lambda : zeroBetween(excess, work.lambda, saturation)
+}
