@@ -11,27 +11,42 @@ import {
   systemClock,
   within,
 } from '@headrace/core'
-import { type CallOptions, callThrough, type Route, type Work } from './call.ts'
+import { createAdmission } from './admission.ts'
+import type { Work } from './attempt.ts'
+import { type BudgetOptions, createBudget } from './budget.ts'
+import { type CallOptions, callThrough, type Route } from './call.ts'
 import type { Discovery, Snapshot } from './discovery/discovery.ts'
 import { follow } from './discovery/follow.ts'
 import type { Endpoint } from './endpoint.ts'
 import { gate } from './gate.ts'
+import {
+  createEjection,
+  type Ejection,
+  type EjectionEvent,
+  type EjectionOptions,
+  type Health,
+} from './health/ejection.ts'
 import { residenceMs } from './load/little.ts'
 import { checkOutcome, type Load, type Outcome } from './load/load.ts'
 import { createPace } from './load/pace.ts'
-import { createMembership, type Member } from './membership.ts'
-import type { Pick, PickOptions } from './pick.ts'
+import { createMembership, type Member, type Membership } from './membership.ts'
+import { OpenPick, type Pick, type PickOptions } from './pick.ts'
 import { createPins } from './pins.ts'
 import { little } from './policies/little.ts'
 import type { Policy } from './policies/policy.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
 export type BalancerEvent =
+  | EjectionEvent
   | { readonly type: 'endpoints'; readonly added: readonly string[]; readonly removed: readonly string[] }
   /** The discovery failed, or gave a bad list; the endpoints known so far stay in use, and it is asked again. */
   | { readonly type: 'discovery-failed'; readonly error: unknown }
   /** Attempt number `attempt` at `endpoint` failed, and another one follows elsewhere. */
   | { readonly type: 'retry'; readonly endpoint: string; readonly attempt: number; readonly error: unknown }
+  /** Attempt number `attempt` was sent to `endpoint`, because an earlier one takes long. */
+  | { readonly type: 'hedge'; readonly endpoint: string; readonly attempt: number }
+  /** Work was refused that would have taken about `expectedMs` and had only `deadlineMs`. */
+  | { readonly type: 'refused'; readonly expectedMs: number; readonly deadlineMs: number }
 
 export interface BalancerOptions {
   /** {@link little} by default. */
@@ -41,6 +56,10 @@ export interface BalancerOptions {
    * beginning start with it.
    */
   readonly slowStartMs?: number | undefined
+  /** When endpoints are put out for a while; false for never. */
+  readonly ejection?: EjectionOptions | false | undefined
+  /** What retries and hedges together may add to the calls. */
+  readonly retryBudget?: BudgetOptions | undefined
   readonly clock?: Clock | undefined
   readonly random?: Random | undefined
   readonly observe?: Observer<BalancerEvent> | undefined
@@ -51,6 +70,7 @@ export interface EndpointStats<Metadata = unknown> extends Load {
   readonly endpoint: Endpoint<Metadata>
   /** Has left the list and is known only for its work in flight. */
   readonly draining: boolean
+  readonly health: Health
   /** The mean time that work has spent there of late, failures and the time of what is still in flight included. */
   readonly residenceMs: number
 }
@@ -74,7 +94,7 @@ export interface Balancer<Metadata = unknown> extends AsyncDisposable {
   /**
    * Does `work` at an endpoint. While no list of endpoints is known yet, it waits for the first. An attempt that failed is
    * repeated at other endpoints where nothing happened (`BUSY`, `UNAVAILABLE`), and with `idempotent` after every failure.
-   * @throws HeadraceError `UNAVAILABLE` where there is nobody, `BUSY` where 1,000 wait for an endpoint already, `TIMEOUT`,
+   * @throws HeadraceError `UNAVAILABLE` where there is nobody, `BUSY` where it could not be done in time or 1,000 wait already, `TIMEOUT`,
    * `ABORTED`, `CLOSED`; else what the last attempt threw.
    */
   call<Result>(work: Work<Metadata, Result>, options?: CallOptions): Promise<Result>
@@ -87,16 +107,20 @@ export interface Balancer<Metadata = unknown> extends AsyncDisposable {
   close(options?: { readonly drainMs?: number | undefined }): Promise<boolean>
 }
 
-/** Why there is no pick: the first two are final, and what is behind the others changes. */
-type NoPick = 'nobody' | 'too-late' | 'unknown' | 'full' | 'pinned'
+/** Why there is no pick: the first three are final, and what is behind the others changes. */
+type NoPick = 'nobody' | 'too-late' | 'overloaded' | 'unknown' | 'full' | 'pinned'
 
 const whyNot: Readonly<Record<NoPick, string>> = {
   nobody: 'there is no endpoint that can take it',
-  'too-late': 'no endpoint can answer in time',
+  'too-late': 'no time is left for it',
+  overloaded: 'the endpoints have more to do than they could finish before its deadline',
   unknown: 'no endpoint is known yet',
   full: 'all endpoints have as much as they can work on',
   pinned: 'the key has work in flight at an endpoint that must not have more',
 }
+
+// Two answers of three come without a wait in line at this ratio, in a queue of one server.
+const hedgeSlownessMax = 1.5
 
 /** @throws TypeError or RangeError for a bad first list of a discovery that has one. */
 export function createBalancer<Metadata = unknown>(
@@ -104,17 +128,31 @@ export function createBalancer<Metadata = unknown>(
   options: BalancerOptions = {},
 ): Balancer<Metadata> {
   const { policy = little(), clock = systemClock, random = cryptoRandom, slowStartMs = 4_000 } = options
+  const { ejection: ejectionOptions = {}, retryBudget = {} } = options
   const observe = guardObserver(options.observe)
   checkNumber('slowStartMs', slowStartMs, { min: 0 })
   const pace = createPace(clock.nowMs())
-  const membership = createMembership<Metadata>({
+  const membership: Membership<Metadata> = createMembership<Metadata>({
     policy,
     random,
     pace,
     nowMs: clock.nowMs,
     slowStartMs,
-    admits: () => true,
+    admits: (member) => ejection?.admits(member) ?? true,
   })
+  const ejection: Ejection<Metadata> | undefined =
+    ejectionOptions === false
+      ? undefined
+      : createEjection<Metadata>({
+          ejection: ejectionOptions,
+          members: () => membership.known,
+          random,
+          observe,
+          refresh: membership.refresh,
+          slowStartMs,
+        })
+  const budget = createBudget(retryBudget, clock.nowMs())
+  const admission = createAdmission(pace, clock.nowMs())
   const closing = new AbortController()
   let listKnown = false
   const drained = gate()
@@ -146,33 +184,45 @@ export function createBalancer<Metadata = unknown>(
     if (key !== undefined) checkKey('key', key)
     if (deadlineMs !== undefined) checkNumber('deadlineMs', deadlineMs)
     if (closing.signal.aborted) throw closedError()
+    const nowMs = clock.nowMs()
+    if (ejection && nowMs >= ejection.dueMs) ejection.revive(nowMs)
     const { candidates, picker, epoch } = membership.view
     if (!picker) return listKnown ? 'nobody' : 'unknown'
     if (deadlineMs !== undefined && deadlineMs <= 0) return 'too-late'
-    const nowMs = clock.nowMs()
+    const expectedMs = deadlineMs === undefined ? 0 : admission.expectedMs(inFlight + room.length, nowMs)
+    if (expectedMs > 0 && expectedMs + admission.marginMs > deadlineMs!) {
+      admission.refused(nowMs)
+      observe?.({ type: 'refused', expectedMs: expectedMs + admission.marginMs, deadlineMs: deadlineMs! })
+      return 'overloaded'
+    }
     const pinnedKey = policy.pinsKeys ? key : undefined
     const pinned = pinnedKey === undefined ? undefined : pins.at(pinnedKey)
     if (pinned) {
       // It has left, or must not have it: the next on this key has to wait until the last one there has ended.
       if (pinned.index === -1 || exclude?.has(pinned.endpoint.id)) return 'pinned'
-      return begin(pinned, epoch, nowMs, pinnedKey)
+      return begin(pinned, { epoch, nowMs, pinnedKey, expectedMs })
     }
     const index = picker.pick({ nowMs, key, exclude })
-    if (index !== -1) return begin(candidates[index]!, epoch, nowMs, pinnedKey)
+    if (index !== -1) return begin(candidates[index]!, { epoch, nowMs, pinnedKey, expectedMs })
     return policy.holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
   }
 
   function begin(
     member: Member<Metadata>,
-    epoch: number,
-    startMs: number,
-    pinnedKey: string | undefined,
+    start: {
+      readonly epoch: number
+      readonly nowMs: number
+      readonly pinnedKey: string | undefined
+      readonly expectedMs: number
+    },
   ): Pick<Metadata> {
+    const { epoch, nowMs: startMs, pinnedKey, expectedMs } = start
     let open = true
     inFlight++
     if (pinnedKey !== undefined) pins.hold(pinnedKey, member)
     member.load.begin(startMs)
     changed(member, startMs)
+    ejection?.picked(member)
     function done(outcome: Outcome): boolean {
       checkOutcome(outcome)
       if (!open) return false
@@ -180,14 +230,16 @@ export function createBalancer<Metadata = unknown>(
       const nowMs = clock.nowMs()
       const keyIsFree = pinnedKey !== undefined && pins.release(pinnedKey)
       member.load.end(outcome, nowMs - startMs, nowMs)
+      const isExcused = admission.ended(outcome, expectedMs, nowMs - startMs, nowMs)
       changed(member, nowMs)
+      ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)
       membership.settled(member)
       if (--inFlight === 0 && closing.signal.aborted) drained.open()
       room.serve()
       if (keyIsFree) room.serveKey(pinnedKey)
       return true
     }
-    return { endpoint: member.endpoint, epoch, done, [Symbol.dispose]: () => void done('ignored') }
+    return new OpenPick(member.endpoint, epoch, done)
   }
 
   function changed(member: Member<Metadata>, nowMs: number): void {
@@ -211,21 +263,33 @@ export function createBalancer<Metadata = unknown>(
 
   const route: Route<Metadata> = {
     clock,
+    budget,
     pick(options, waitMs, signal) {
       // Nobody overtakes those who wait for a free endpoint; to wait for a key is a matter of that key.
       const pick = room.length > 0 && policy.holdsBack ? 'full' : tryPick(options)
       if (typeof pick !== 'string') return pick
       if (isFinal(pick)) throw noPickError(pick)
       const attempt = () => {
-        const next = tryPick(options)
+        // It has been admitted; its deadline is that of the wait.
+        const next = tryPick({ ...options, deadlineMs: undefined })
         if (typeof next !== 'string') return next
         if (isFinal(next)) throw noPickError(next)
         return null
       }
       return room.wait(attempt, { key: pick === 'pinned' ? options.key : undefined, waitMs, signal })
     },
+    pickHedge(options) {
+      const { perMsMax, latencyMinMs } = pace.concurrency
+      // Where answers take much longer than they could, endpoints are busy, and a second attempt makes it worse.
+      if (perMsMax > 0 && pace.meanMs > hedgeSlownessMax * latencyMinMs) return null
+      const pick = tryPick(options)
+      return typeof pick === 'string' ? null : pick
+    },
     retried(endpoint, attempt, error) {
       observe?.({ type: 'retry', endpoint: endpoint.id, attempt, error })
+    },
+    hedged(endpoint, attempt) {
+      observe?.({ type: 'hedge', endpoint: endpoint.id, attempt })
     },
   }
 
@@ -240,7 +304,17 @@ export function createBalancer<Metadata = unknown>(
       const statsOf = (member: Member<Metadata>, draining: boolean): EndpointStats<Metadata> => {
         const { endpoint, load } = member
         const { inFlight, succeeded, failed, ignored } = load
-        return { endpoint, draining, inFlight, succeeded, failed, ignored, residenceMs: residenceMs(load, nowMs) }
+        const health = ejection?.health(member) ?? 'in'
+        return {
+          endpoint,
+          draining,
+          health,
+          inFlight,
+          succeeded,
+          failed,
+          ignored,
+          residenceMs: residenceMs(load, nowMs),
+        }
       }
       const endpoints = [
         ...[...membership.known].map((member) => statsOf(member, false)),
@@ -256,11 +330,11 @@ export function createBalancer<Metadata = unknown>(
 }
 
 function isFinal(why: NoPick): boolean {
-  return why === 'nobody' || why === 'too-late'
+  return why === 'nobody' || why === 'too-late' || why === 'overloaded'
 }
 
 function noPickError(why: NoPick): HeadraceError {
-  return new HeadraceError('UNAVAILABLE', whyNot[why])
+  return new HeadraceError(why === 'overloaded' ? 'BUSY' : 'UNAVAILABLE', whyNot[why])
 }
 
 function closedError(): HeadraceError {

@@ -3,33 +3,31 @@ import {
   checkFunction,
   checkInteger,
   checkNumber,
+  HeadraceError,
   isHeadraceError,
   throwIfAborted,
-  within,
 } from '@headrace/core'
+import { attemptOn, type Work } from './attempt.ts'
+import type { Budget } from './budget.ts'
 import type { Endpoint } from './endpoint.ts'
+import { type Contender, hedged } from './hedge.ts'
 import { checkOutcome, type Outcome } from './load/load.ts'
 import type { Pick, PickOptions } from './pick.ts'
-
-/** What a piece of work is told besides its endpoint. */
-export interface Attempt {
-  /** Aborts when nobody waits for this attempt any more: hand it on to whatever does the work. */
-  readonly signal: AbortSignal
-  /** 1 for the first. */
-  readonly attempt: number
-}
-
-export type Work<Metadata, Result> = (endpoint: Endpoint<Metadata>, attempt: Attempt) => Promise<Result> | Result
 
 export interface CallOptions {
   readonly key?: string | undefined
   readonly signal?: AbortSignal | undefined
-  /** How long the whole call may take, all attempts and the wait for a first endpoint included. 10 s by default. */
+  /** How long the whole call may take, all attempts and the wait for an endpoint included. 10 s by default. */
   readonly deadlineMs?: number | undefined
   /** Whether it may be done twice: then an attempt that failed is repeated elsewhere, also where it may have happened. */
   readonly idempotent?: boolean | undefined
-  /** 3 by default. */
+  /** 3 by default; a hedge is one of them. */
   readonly attempts?: number | undefined
+  /**
+   * Sends a second attempt elsewhere when the first has not answered after this long; the faster one counts. Only for calls that
+   * are `idempotent`, and not while answers are slow because the endpoints are busy. Never by default.
+   */
+  readonly hedgeAfterMs?: number | undefined
   /** What an error says of the endpoint. {@link outcomeOfError} by default. */
   readonly classify?: ((error: unknown) => Outcome) | undefined
 }
@@ -47,13 +45,17 @@ const understood: ReadonlySet<string> = new Set(['REJECTED', 'STALE', 'LOST', 'U
 /** What a call needs of the balancer that it goes through. */
 export interface Route<Metadata> {
   readonly clock: Clock
+  readonly budget: Budget
   /**
    * At once where that is possible; else waits for its turn.
    * @throws HeadraceError `UNAVAILABLE` where there is nobody or nobody's turn comes in time, `BUSY`, `ABORTED`, `CLOSED`.
    */
   pick(options: PickOptions, waitMs: number, signal: AbortSignal | undefined): Pick<Metadata> | Promise<Pick<Metadata>>
+  /** For a second attempt beside the first: null where there is nobody, or where it would only add to the load. */
+  pickHedge(options: PickOptions): Pick<Metadata> | null
   /** An attempt failed and another one follows. */
   retried(endpoint: Endpoint<Metadata>, attempt: number, error: unknown): void
+  hedged(endpoint: Endpoint<Metadata>, attempt: number): void
 }
 
 /** Does `work` at one endpoint, and where that fails and may be repeated, at others. */
@@ -63,83 +65,100 @@ export async function callThrough<Metadata, Result>(
   options: CallOptions,
 ): Promise<Result> {
   const { key, signal, deadlineMs = 10_000, idempotent = false, attempts = 3, classify = outcomeOfError } = options
+  const { hedgeAfterMs } = options
   checkNumber('deadlineMs', deadlineMs, { min: 0 })
   checkInteger('attempts', attempts, { min: 1 })
   checkFunction('classify', classify)
+  if (hedgeAfterMs !== undefined) {
+    checkNumber('hedgeAfterMs', hedgeAfterMs, { min: 0 })
+    if (!idempotent) throw new TypeError('hedgeAfterMs needs a call that is idempotent')
+  }
   throwIfAborted(signal, 'the call')
-  const endMs = route.clock.nowMs() + deadlineMs
+  route.budget.deposit()
+  const { clock } = route
+  const endMs = clock.nowMs() + deadlineMs
   let tried: Set<string> | undefined
+  let attempt = 0
+  // Of the last attempt that failed: the outcome for its endpoint.
+  let blame = 'ignored' as Outcome
   let lastError: unknown
-  for (let attempt = 1; ; attempt++) {
-    const pick = await pickFor(attempt)
-    const leftMs = endMs - route.clock.nowMs()
+
+  for (;;) {
+    const pick = await pickNext()
     try {
-      const result = await attemptOn(work, pick.endpoint, { clock: route.clock, attempt, leftMs, signal })
-      pick.done('success')
-      return result
+      if (hedgeAfterMs === undefined) return await attemptAt(pick, signal)
+      return await hedged(clock, hedgeAfterMs, contenderAt(pick), () => rivalOf(pick))
     } catch (error) {
-      let outcome: Outcome = 'ignored'
-      try {
-        // What stops because its caller does not want it any more says nothing of who did it.
-        if (!signal?.aborted) outcome = classified(classify, error)
-      } finally {
-        pick.done(outcome)
-      }
       const nothingHappened = isHeadraceError(error) && error.retryable
-      const repeatable = nothingHappened || (idempotent && outcome === 'failure')
-      if (!repeatable || signal?.aborted || attempt >= attempts || route.clock.nowMs() >= endMs) throw error
+      const repeatable = nothingHappened || (idempotent && blame === 'failure')
+      if (!repeatable || signal?.aborted || attempt >= attempts || clock.nowMs() >= endMs) throw error
+      if (!route.budget.withdraw(clock.nowMs())) throw error
       lastError = error
-      tried ??= new Set()
-      tried.add(pick.endpoint.id)
+      avoid(pick)
       route.retried(pick.endpoint, attempt, error)
     }
   }
 
-  function pickFor(attempt: number): Pick<Metadata> | Promise<Pick<Metadata>> {
-    const leftMs = endMs - route.clock.nowMs()
+  function avoid(pick: Pick<Metadata>): void {
+    tried ??= new Set()
+    tried.add(pick.endpoint.id)
+  }
+
+  function pickNext(): Pick<Metadata> | Promise<Pick<Metadata>> {
+    const leftMs = endMs - clock.nowMs()
     try {
       return route.pick({ key, exclude: tried, deadlineMs: leftMs }, leftMs, signal)
     } catch (error) {
       // That nobody is left to try is the consequence; why the others failed is the cause.
-      throw attempt > 1 && isHeadraceError(error, 'UNAVAILABLE') ? lastError : error
+      throw attempt > 0 && isHeadraceError(error, 'UNAVAILABLE') ? lastError : error
     }
   }
-}
 
-async function attemptOn<Metadata, Result>(
-  work: Work<Metadata, Result>,
-  endpoint: Endpoint<Metadata>,
-  limits: {
-    readonly clock: Clock
-    readonly attempt: number
-    readonly leftMs: number
-    readonly signal: AbortSignal | undefined
-  },
-): Promise<Result> {
-  const { clock, attempt, leftMs, signal } = limits
-  // Made when asked for: an AbortController costs more than all the rest of a call.
-  let controller: AbortController | undefined
-  let failure: { readonly reason: unknown } | undefined
-  const context: Attempt = {
-    get signal() {
-      controller ??= new AbortController()
-      if (failure) controller.abort(failure.reason)
-      return controller.signal
-    },
-    attempt,
+  async function attemptAt(pick: Pick<Metadata>, stop: AbortSignal | undefined): Promise<Result> {
+    attempt++
+    let outcome: Outcome = 'ignored'
+    try {
+      const leftMs = endMs - clock.nowMs()
+      const result = await attemptOn(work, pick.endpoint, { clock, attempt, leftMs, signal: stop })
+      outcome = 'success'
+      return result
+    } catch (error) {
+      // What stops because nobody wants it any more says nothing of who did it.
+      if (!stop?.aborted) outcome = classified(error)
+      throw error
+    } finally {
+      blame = outcome
+      pick.done(outcome)
+    }
   }
-  try {
-    const running = Promise.resolve(work(endpoint, context))
-    return await within(clock, leftMs, running, { signal, what: `the work at "${endpoint.id}"` })
-  } catch (error) {
-    failure = { reason: error }
-    controller?.abort(error)
-    throw error
-  }
-}
 
-function classified(classify: (error: unknown) => Outcome, error: unknown): Outcome {
-  const outcome = classify(error)
-  checkOutcome(outcome)
-  return outcome
+  function classified(error: unknown): Outcome {
+    const outcome = classify(error)
+    checkOutcome(outcome)
+    return outcome
+  }
+
+  /** An attempt that can be called off by itself. */
+  function contenderAt(pick: Pick<Metadata>): Contender<Result> {
+    const stop = new AbortController()
+    const forward = () => stop.abort(signal?.reason)
+    signal?.addEventListener('abort', forward, { once: true })
+    return {
+      result: attemptAt(pick, stop.signal).finally(() => signal?.removeEventListener('abort', forward)),
+      cancel: () => stop.abort(new HeadraceError('ABORTED', 'another attempt was faster')),
+    }
+  }
+
+  function rivalOf(first: Pick<Metadata>): Contender<Result> | null {
+    if (attempt >= attempts) return null
+    avoid(first)
+    const pick = route.pickHedge({ key, exclude: tried, deadlineMs: endMs - clock.nowMs() })
+    if (!pick) return null
+    if (!route.budget.withdraw(clock.nowMs())) {
+      pick.done('ignored')
+      return null
+    }
+    route.hedged(pick.endpoint, attempt + 1)
+    return contenderAt(pick)
+  }
 }

@@ -1,3 +1,4 @@
+export type { Attempt, Work } from './attempt.ts'
 export {
   type Balancer,
   type BalancerEvent,
@@ -6,10 +7,12 @@ export {
   createBalancer,
   type EndpointStats,
 } from './balancer.ts'
-export { type Attempt, type CallOptions, outcomeOfError, type Work } from './call.ts'
+export type { BudgetOptions } from './budget.ts'
+export { type CallOptions, outcomeOfError } from './call.ts'
 export type { Discovery, Snapshot } from './discovery/discovery.ts'
 export { staticEndpoints } from './discovery/static.ts'
 export type { Endpoint, EndpointInput } from './endpoint.ts'
+export type { EjectionEvent, EjectionOptions, Health } from './health/ejection.ts'
 export type { Load, MeasuredLoad, Outcome } from './load/load.ts'
 export type { Pace } from './load/pace.ts'
 export type { Pick, PickOptions } from './pick.ts'

@@ -21,3 +21,21 @@ export interface Pick<Metadata = unknown> extends Disposable {
    */
   done(outcome: Outcome): boolean
 }
+
+/** A class, because a literal with the computed key of `using` makes each pick several times as expensive. */
+export class OpenPick<Metadata> implements Pick<Metadata> {
+  readonly endpoint: Endpoint<Metadata>
+  readonly epoch: number
+  readonly done: Pick['done']
+
+  /** @param done must do nothing but return false from the second time on. */
+  constructor(endpoint: Endpoint<Metadata>, epoch: number, done: Pick['done']) {
+    this.endpoint = endpoint
+    this.epoch = epoch
+    this.done = done
+  }
+
+  [Symbol.dispose](): void {
+    this.done('ignored')
+  }
+}

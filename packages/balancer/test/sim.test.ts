@@ -17,7 +17,7 @@ const exponentialQueue = (workers: number, utilization: number): Scenario => ({
   utilization,
   service: { meanMs: 10, distribution: 'exponential' },
   rttMs: 0,
-  requests: 400_000,
+  requests: 200_000,
 })
 
 describe('the simulator', () => {
@@ -31,7 +31,7 @@ describe('the simulator', () => {
     const result = await simulate(exponentialQueue(servers, utilization), { policy: leastLoaded() })
     expect(result.meanMs / (theory.W * 1e3)).toBeCloseTo(1, 1)
     expect(result.p99Ms / (theory.response.quantile(0.99) * 1e3)).toBeCloseTo(1, 1)
-    expect(result.answered).toBe(360_000)
+    expect(result.answered).toBe(180_000)
   })
 
   it('gives the same decisions for the same seed, bit for bit, and others for another', async () => {
@@ -44,7 +44,8 @@ describe('the simulator', () => {
     const scenario: Scenario = { ...uneven, deadlineMs: 30, utilization: 1.2, warmUpRequests: 0, requests: 20_000 }
     const { answered, failed, late, refused } = await simulate(scenario, { policy: twoChoices() })
     expect(answered + failed + late + refused).toBe(20_000)
-    expect(late).toBeGreaterThan(1_000)
+    expect(late).toBeGreaterThan(50)
+    expect(refused).toBeGreaterThan(1_000)
   })
 
   it('stops a run that cannot keep up', async () => {

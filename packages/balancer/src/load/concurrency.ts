@@ -17,33 +17,34 @@ export function concurrencyMeter(answersPerWindow: () => number, startMs: number
   const rates = new Float64Array(windows)
   const latencies = new Float64Array(windows).fill(Number.POSITIVE_INFINITY)
   let at = 0
-  let size = answersPerWindow()
-  let answers = 0
-  let latencySumMs = 0
-  let sinceMs = startMs
-  let perMsMax = 0
-  let latencyMinMs = 0
-  return {
-    get perMsMax() {
-      return perMsMax
-    },
-    get latencyMinMs() {
-      return latencyMinMs
-    },
-    answered(latencyMs, nowMs) {
-      answers++
-      latencySumMs += latencyMs
-      // In no time at all nothing can be learnt about a rate.
-      if (answers < size || nowMs <= sinceMs) return
-      rates[at] = answers / (nowMs - sinceMs)
-      latencies[at] = latencySumMs / answers
-      at = (at + 1) % windows
-      perMsMax = Math.max(...rates)
-      latencyMinMs = Math.min(...latencies)
-      answers = 0
-      latencySumMs = 0
-      sinceMs = nowMs
-      size = answersPerWindow()
+  // Fields, because V8 allocates anew for each write of a fraction to a captured variable.
+  const meter = {
+    perMsMax: 0,
+    latencyMinMs: 0,
+    answers: 0,
+    latencySumMs: 0,
+    sinceMs: startMs,
+    answered(latencyMs: number, nowMs: number) {
+      meter.answers++
+      meter.latencySumMs += latencyMs
+      if (meter.answers >= size) close(nowMs)
     },
   }
+  let size = answersPerWindow()
+
+  function close(nowMs: number): void {
+    // In no time at all nothing can be learnt about a rate.
+    if (nowMs <= meter.sinceMs) return
+    rates[at] = meter.answers / (nowMs - meter.sinceMs)
+    latencies[at] = meter.latencySumMs / meter.answers
+    at = (at + 1) % windows
+    meter.perMsMax = Math.max(...rates)
+    meter.latencyMinMs = Math.min(...latencies)
+    meter.answers = 0
+    meter.latencySumMs = 0
+    meter.sinceMs = nowMs
+    size = answersPerWindow()
+  }
+
+  return meter
 }

@@ -4,7 +4,7 @@ import { type ConcurrencyMeter, concurrencyMeter } from './concurrency.ts'
 export interface Pace {
   /** What is older than this counts little: the time in which the fleet answers twenty times per endpoint, at least 1 s. */
   readonly fadeMs: number
-  /** The mean time to an answer, over all endpoints; 1 until there is one. */
+  /** The mean time to an answer, over all endpoints. */
   readonly meanMs: number
   /** What a failure is charged as, in time in flight. */
   readonly failureMs: number
@@ -18,40 +18,37 @@ export interface Pace {
 /** So many answers of an endpoint tell something of it. */
 const answersPerEndpoint = 20
 const fadeMinMs = 1_000
+const failureMinMs = 100
 // Rates below one answer in half a minute per endpoint are no load that needs balancing.
 const fadeMaxMs = 600_000
 
 export function createPace(startMs: number): Pace {
   let window = answersPerEndpoint
   let answers = 0
-  let sinceMs = startMs
-  let fadeMs = fadeMinMs
-  let meanMs = 0
   let seen = 0
-  const concurrency = concurrencyMeter(() => window, startMs)
-  return {
-    concurrency,
-    get fadeMs() {
-      return fadeMs
-    },
-    get meanMs() {
-      return seen === 0 ? 1 : meanMs
-    },
-    // An instant failure must look slower than the slowest honest endpoint, whatever the unit of work is.
-    get failureMs() {
-      return Math.max(100, 10 * meanMs)
-    },
-    answered(latencyMs, nowMs) {
-      concurrency.answered(latencyMs, nowMs)
+  // Fields, because V8 allocates anew for each write of a fraction to a captured variable.
+  const pace = {
+    concurrency: concurrencyMeter(() => window, startMs),
+    sinceMs: startMs,
+    fadeMs: fadeMinMs,
+    // Before anything is known, any number does: all endpoints are compared with the same.
+    meanMs: 1,
+    failureMs: failureMinMs,
+    answered(latencyMs: number, nowMs: number) {
+      pace.concurrency.answered(latencyMs, nowMs)
       if (seen < window) seen++
-      meanMs += (latencyMs - meanMs) / Math.min(seen, window)
+      pace.meanMs += (latencyMs - pace.meanMs) / seen
+      // An instant failure must look slower than the slowest honest endpoint, whatever the unit of work is.
+      pace.failureMs = Math.max(failureMinMs, 10 * pace.meanMs)
       if (++answers < window) return
-      fadeMs = Math.min(fadeMaxMs, Math.max(fadeMinMs, nowMs - sinceMs))
-      sinceMs = nowMs
+      pace.fadeMs = Math.min(fadeMaxMs, Math.max(fadeMinMs, nowMs - pace.sinceMs))
+      pace.sinceMs = nowMs
       answers = 0
     },
-    resize(endpoints) {
+    resize(endpoints: number) {
       window = answersPerEndpoint * Math.max(1, endpoints)
+      seen = Math.min(seen, window)
     },
   }
+  return pace
 }

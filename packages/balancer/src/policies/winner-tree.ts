@@ -13,7 +13,7 @@ const doubtsMax = 4
 
 /**
  * A tournament as in Knuth, TAOCP 3, 5.4.1: leaves are the candidates, each inner node knows the better of its two. Costs
- * of those that are left alone drift with time; one of them in turn is looked at with each pick.
+ * of those that are left alone drift with time; one of them in turn is looked at with every fourth pick.
  */
 export function winnerTree(size: number, cost: (index: number, nowMs: number) => number, random: Random): WinnerTree {
   let leaves = 1
@@ -22,6 +22,7 @@ export function winnerTree(size: number, cost: (index: number, nowMs: number) =>
   const costs = new Float64Array(leaves).fill(Number.POSITIVE_INFINITY)
   // Ties go to the luckier, and luck is drawn anew with each change: no order of the list shows through.
   const luck = new Float64Array(leaves).fill(1)
+  let picks = 0
   let turn = 0
   for (let index = 0; index < leaves; index++) winners[leaves + index] = index
   for (let index = 0; index < size; index++) {
@@ -40,14 +41,19 @@ export function winnerTree(size: number, cost: (index: number, nowMs: number) =>
     costs[index] = cost(index, nowMs)
     luck[index] = random.next()
     for (let node = (leaves + index) >> 1; node > 0; node >>= 1) {
-      winners[node] = better(winners[2 * node]!, winners[2 * node + 1]!)
+      const winner = better(winners[2 * node]!, winners[2 * node + 1]!)
+      // Where another one has won before and wins again, nothing changes further up.
+      if (winner === winners[node] && winner !== index) return
+      winners[node] = winner
     }
   }
 
   return {
     first(nowMs) {
-      changed(turn, nowMs)
-      turn = turn + 1 === size ? 0 : turn + 1
+      if ((picks++ & 3) === 0) {
+        changed(turn, nowMs)
+        turn = turn + 1 === size ? 0 : turn + 1
+      }
       for (let doubts = 0; doubts < doubtsMax; doubts++) {
         const winner = winners[1]!
         const before = costs[winner]!

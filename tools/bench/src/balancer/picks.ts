@@ -1,0 +1,90 @@
+import {
+  type Balancer,
+  createBalancer,
+  leastLoaded,
+  little,
+  type Policy,
+  rendezvous,
+  roundRobin,
+  staticEndpoints,
+  twoChoices,
+} from '@headrace/balancer'
+import type { BenchCase, BenchContext, Contestant } from '../bench.ts'
+import { callsPerSec } from '../calls-per-sec.ts'
+
+const fleet = (size: number, policy: Policy): Balancer =>
+  createBalancer(staticEndpoints(Array.from({ length: size }, (_, index) => ({ address: `10.0.0.${index}:80` }))), {
+    policy,
+  })
+
+const nsPerCall = (context: BenchContext, work: (index: number) => unknown) => ({
+  nsPerCall: 1e9 / callsPerSec(context, work),
+})
+
+const inFlight = 64
+
+/** A pick and the end of an earlier one, with 64 in flight. */
+const picksOf =
+  (size: number, policy: Policy, keyed = false): Contestant =>
+  (context) => {
+    const balancer = fleet(size, policy)
+    const options = Array.from({ length: 1_024 }, (_, index) => (keyed ? { key: `key ${index}` } : {}))
+    const open = Array.from({ length: inFlight }, (_, index) => balancer.pick(options[index])!)
+    return nsPerCall(context, (index) => {
+      const slot = index & (inFlight - 1)
+      open[slot]!.done('success')
+      const pick = balancer.pick(options[index & 1_023])!
+      open[slot] = pick
+      return pick
+    })
+  }
+
+const callOf: Contestant = async ({ durationMs, signal }) => {
+  const balancer = fleet(100, little())
+  const work = async () => 1
+  const run = async (untilMs: number) => {
+    let calls = 0
+    while (performance.now() < untilMs) {
+      signal.throwIfAborted()
+      for (let call = 0; call < 100; call++) await balancer.call(work)
+      calls += 100
+    }
+    return calls
+  }
+  await run(performance.now() + durationMs / 4)
+  const start = performance.now()
+  const calls = await run(start + durationMs)
+  return { nsPerCall: ((performance.now() - start) / calls) * 1e6 }
+}
+
+const bareOf: Contestant = async ({ durationMs }) => {
+  const work = async () => 1
+  let calls = 0
+  const start = performance.now()
+  while (performance.now() < start + durationMs) {
+    for (let call = 0; call < 100; call++) await work()
+    calls += 100
+  }
+  return { nsPerCall: ((performance.now() - start) / calls) * 1e6 }
+}
+
+const metrics = { nsPerCall: 'ns' }
+
+export const pickCases: readonly BenchCase[] = [
+  ...[10, 100, 10_000].map(
+    (size): BenchCase => ({
+      name: `pick and done, ${size} endpoints`,
+      metrics,
+      ours: picksOf(size, little()),
+      peers: {
+        'two choices': picksOf(size, twoChoices()),
+        'least loaded': picksOf(size, leastLoaded()),
+        ...(size <= 100 && {
+          'round robin': picksOf(size, roundRobin()),
+          'rendezvous, with keys': picksOf(size, rendezvous(), true),
+        }),
+      },
+    }),
+  ),
+  { name: 'call of work that does nothing, 100 endpoints', metrics, ours: callOf, peers: { 'the work alone': bareOf } },
+]
