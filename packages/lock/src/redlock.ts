@@ -1,5 +1,5 @@
 import { HeadraceError, randomId } from '@headrace/core'
-import type { LockDriver, RenewRequest, Standing } from './driver.ts'
+import type { AcquireRequest, LockDriver, ReleaseRequest, RenewRequest, Standing } from './driver.ts'
 
 /** The part of a `Redlock` of the npm package node-redlock that is used. */
 export interface NodeRedlock {
@@ -16,7 +16,8 @@ export interface RedlockLocksOptions {
 interface Grant {
   /** Settles with what the package calls the value of the lock, null where it was refused. */
   readonly value: Promise<string | null>
-  untilMs: number
+  sinceMs: number
+  ttlMs: number
   withdrawn: boolean
 }
 
@@ -29,7 +30,7 @@ export function redlockLocks(redlock: NodeRedlock, options: RedlockLocksOptions 
     if (typeof redlock?.[method] !== 'function')
       throw new TypeError(`redlock must be a Redlock of node-redlock; it has no method ${method}`)
   const { prefix = '' } = options
-  let proven: Promise<void> | undefined
+  let proven = false
 
   // Clients for node-redlock that answer before Redis did are around, its own for npm redis among them: with those,
   // everybody gets every lock. Renewing a lock that nobody has tells them, and a Redlock without nodes as well.
@@ -37,6 +38,7 @@ export function redlockLocks(redlock: NodeRedlock, options: RedlockLocksOptions 
     const resource = `${prefix}headrace:${randomId()}`
     if (await redlock.renewLock(resource, randomId(), 1))
       throw new HeadraceError('REJECTED', 'this Redlock confirms a lock that nobody holds: do not use its clients')
+    proven = true
   }
 
   return {
@@ -53,69 +55,62 @@ export function redlockLocks(redlock: NodeRedlock, options: RedlockLocksOptions 
     },
     open({ clock }) {
       const grants = new Map<string, Grant>()
+      const lives = (grant: Grant) => clock.nowMs() < grant.sinceMs + grant.ttlMs
 
-      const take = async (key: string, id: string, ttlMs: number): Promise<string | null> => {
-        proven ??= prove().catch((error: unknown) => {
-          proven = undefined
+      const take = async (key: string, ttlMs: number) => {
+        // Each for itself until one has an answer: a question that gets none must not stand in the way of the next.
+        if (!proven) await prove()
+        return (await redlock.acquireLock(prefix + key, Math.ceil(ttlMs)))?.value ?? null
+      }
+
+      const acquire = async ({ key, id, ttlMs }: AcquireRequest): Promise<Standing> => {
+        let grant = grants.get(id)
+        if (!grant) {
+          grant = { value: take(key, ttlMs), sinceMs: clock.nowMs(), ttlMs, withdrawn: false }
+          grants.set(id, grant)
+        }
+        const value = await grant.value.catch((error: unknown) => {
+          grants.delete(id)
           throw error
         })
-        await proven
-        const lock = await redlock.acquireLock(prefix + key, Math.ceil(ttlMs))
-        if (!lock) return null
-        if (grants.get(id)?.withdrawn !== false) await redlock.releaseLock(prefix + key, lock.value)
-        return lock.value
+        if (value && !grant.withdrawn && lives(grant)) return { state: 'held', token: 0n, sinceMs: grant.sinceMs }
+        if (!value) grants.delete(id)
+        return { state: 'gone' }
       }
 
       const renew = async ({ key, id, ttlMs }: RenewRequest): Promise<Standing> => {
-        const sentMs = clock.nowMs()
+        const sinceMs = clock.nowMs()
         const grant = grants.get(id)
-        const value = await grant?.value.catch(() => null)
+        const value = await grant?.value
         if (!grant || !value || grant.withdrawn) return { state: 'gone' }
-        if (clock.nowMs() >= grant.untilMs) {
+        if (!lives(grant)) {
           grants.delete(id)
           return { state: 'gone' }
         }
         if (await redlock.renewLock(prefix + key, value, Math.ceil(ttlMs))) {
-          grant.untilMs = sentMs + ttlMs
+          grant.sinceMs = sinceMs
+          grant.ttlMs = ttlMs
           return { state: 'held', token: 0n }
         }
         // One node that is down or never had it is enough for that, and a majority may have it still: not known to be lost.
         return { state: 'failed', error: new HeadraceError('UNAVAILABLE', 'not every node of the Redlock renewed it') }
       }
 
+      const release = async ({ key, id }: ReleaseRequest): Promise<boolean> => {
+        const grant = grants.get(id)
+        if (!grant) return false
+        grant.withdrawn = true
+        const value = await grant.value
+        // The package does not say whether it was still there.
+        const held = value !== null && lives(grant)
+        if (value) await redlock.releaseLock(prefix + key, value)
+        return grants.delete(id) && held
+      }
+
       return {
-        acquire: (requests) =>
-          Promise.all(
-            requests.map(async ({ key, id, ttlMs }): Promise<Standing> => {
-              let grant = grants.get(id)
-              if (!grant) {
-                grant = { value: take(key, id, ttlMs), untilMs: clock.nowMs() + ttlMs, withdrawn: false }
-                grants.set(id, grant)
-              }
-              const value = await grant.value.catch((error: unknown) => {
-                grants.delete(id)
-                throw error
-              })
-              if (value && !grant.withdrawn && clock.nowMs() < grant.untilMs) return { state: 'held', token: 0n }
-              if (!value) grants.delete(id)
-              return { state: 'gone' }
-            }),
-          ),
+        acquire: (requests) => Promise.all(requests.map(acquire)),
         renew: (requests) => Promise.all(requests.map(renew)),
-        release: (requests) =>
-          Promise.all(
-            requests.map(async ({ key, id }) => {
-              const grant = grants.get(id)
-              if (!grant) return false
-              // Before the answer to the acquisition is here there is nothing to release: that answer will.
-              grant.withdrawn = true
-              grants.delete(id)
-              const value = await grant.value
-              if (value) await redlock.releaseLock(prefix + key, value)
-              // The package does not say whether it was there.
-              return value !== null && clock.nowMs() < grant.untilMs
-            }),
-          ),
+        release: (requests) => Promise.all(requests.map(release)),
         inspect: () => Promise.resolve(null),
         evict: () => Promise.resolve(0),
         close: () => Promise.resolve(),
