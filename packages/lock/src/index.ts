@@ -17,4 +17,7 @@ export type {
 } from './driver.ts'
 export type { LockEvent, LostCause } from './events.ts'
 export type { Lease } from './lease.ts'
-export { type AcquireOptions, createLocks, type Locks, type LocksOptions } from './locks.ts'
+export type { LeaseSet } from './lease-set.ts'
+export { createLocks, type Locks } from './locks.ts'
+export type { AcquireOptions, LocksOptions } from './options.ts'
+export type { PermitOptions, Semaphore } from './semaphore.ts'

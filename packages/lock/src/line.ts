@@ -139,12 +139,12 @@ export class Line implements Entry, Due {
   }
 
   #ask() {
-    const { wish } = this.#waiters.first!
+    const { wish, how } = this.#waiters.first!
     const { key, share } = this
     this.id = this.#house.nextId()
     this.ttlMs = wish.ttlMs
     this.#state = 'asking'
-    const waitMs = wish.once || this.#house.supports.queue === 'none' ? 0 : this.#placeMs()
+    const waitMs = how === 'once' || this.#house.supports.queue === 'none' ? 0 : this.#placeMs()
     const tokens = share ? 1 : this.#house.handoverMax + 1
     this.#house.outbox.acquire({ key, id: this.id, ttlMs: wish.ttlMs, waitMs, tokens, label: wish.label, share }, this)
   }
@@ -163,7 +163,7 @@ export class Line implements Entry, Due {
 
   #refused(leftMs: number | undefined) {
     const head = this.#waiters.first
-    if (head?.wish.once) {
+    if (head?.how === 'once') {
       this.#waiters.delete(head)
       head.granted(null)
       // Those behind it want to wait, and the question was not asked for them.

@@ -3,15 +3,7 @@ import type { Agenda, Due } from './agenda.ts'
 import type { Entry } from './fifo.ts'
 import type { Lease } from './lease.ts'
 import type { Line } from './line.ts'
-
-export interface Wish {
-  readonly ttlMs: number
-  readonly waitMs: number
-  readonly label: string | undefined
-  readonly signal: AbortSignal | undefined
-  /** Takes the first answer: null where the key is held. */
-  readonly once: boolean
-}
+import type { Wish } from './options.ts'
 
 /** A caller who waits for a lease: for its turn, for the end of its patience or for its signal, whichever is first. */
 export class Waiter implements Entry, Due {
@@ -20,6 +12,8 @@ export class Waiter implements Entry, Due {
   atMs = 0
   place = -1
   readonly wish: Wish
+  /** `once`: takes the first answer, null where the key is held. */
+  readonly how: 'once' | 'wait'
   readonly sinceMs: number
   readonly #line: Line
   readonly #agenda: Agenda
@@ -30,6 +24,7 @@ export class Waiter implements Entry, Due {
   constructor(
     line: Line,
     wish: Wish,
+    how: 'once' | 'wait',
     nowMs: number,
     agenda: Agenda,
     all: Set<Waiter>,
@@ -37,6 +32,7 @@ export class Waiter implements Entry, Due {
     reject: (error: unknown) => void,
   ) {
     this.wish = wish
+    this.how = how
     this.sinceMs = nowMs
     this.#line = line
     this.#agenda = agenda

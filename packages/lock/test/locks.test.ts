@@ -1,45 +1,9 @@
 import { HeadraceError } from '@headrace/core'
-import { type ManualClock, manualClock } from '@headrace/core/testing'
-import { createLocks, type LockDriver, type LockEvent, type LockSession, type LocksOptions } from '@headrace/lock'
+import { manualClock } from '@headrace/core/testing'
+import { createLocks, type LockDriver } from '@headrace/lock'
 import { memoryLocks } from '@headrace/lock/memory'
 import { expect, it } from 'vitest'
-
-const never = () => new Promise<never>(() => {})
-
-/** A driver whose session is changed by the test. */
-function changed(driver: LockDriver, change: (good: LockSession) => Partial<LockSession>): LockDriver {
-  return {
-    ...driver,
-    open(events) {
-      const good = driver.open(events)
-      return { ...good, ...change(good) }
-    },
-  }
-}
-
-function setup(
-  options: LocksOptions & { change?: (good: LockSession, clock: ManualClock) => Partial<LockSession> } = {},
-) {
-  const { change, ...rest } = options
-  const clock = manualClock()
-  const driver = memoryLocks({ clock })
-  const events: LockEvent[] = []
-  const locks = createLocks(change ? changed(driver, (good) => change(good, clock)) : driver, {
-    clock,
-    observe: (event) => events.push(event),
-    ...rest,
-  })
-  /** Another process: it sees the same keys through its own session, without the changes. */
-  const others = createLocks(driver, { clock })
-  return { clock, driver, locks, others, events }
-}
-
-/** How a promise ends, and when. */
-const ending = (clock: ManualClock, work: Promise<unknown>) =>
-  work.then(
-    (value) => ({ value, atMs: clock.nowMs() }),
-    (error: HeadraceError) => ({ code: error.code, atMs: clock.nowMs() }),
-  )
+import { ending, never, setup } from './setup.ts'
 
 it('await using gives the key back', async () => {
   const { locks } = setup()
