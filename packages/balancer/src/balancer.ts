@@ -18,6 +18,7 @@ import { type CallOptions, callThrough, type Route } from './call.ts'
 import type { Discovery, Snapshot } from './discovery/discovery.ts'
 import { follow } from './discovery/follow.ts'
 import type { Endpoint } from './endpoint.ts'
+import { type Explanation, explain } from './explain.ts'
 import { gate } from './gate.ts'
 import {
   createEjection,
@@ -99,6 +100,8 @@ export interface Balancer<Metadata = unknown> extends AsyncDisposable {
    */
   call<Result>(work: Work<Metadata, Result>, options?: CallOptions): Promise<Result>
   stats(): BalancerStats<Metadata>
+  /** Why the next pick, for `key` if given, goes where it goes. */
+  explain(key?: string): Explanation<Metadata>
   /**
    * Picks no more, stops the discovery and waits for the work in flight, at most `drainMs` (10 s by default). Nothing is
    * cut short: a call goes on until its own deadline.
@@ -321,6 +324,11 @@ export function createBalancer<Metadata = unknown>(
         ...[...membership.leaving].map((member) => statsOf(member, true)),
       ]
       return { policy: policy.name, state: membership.state, epoch: membership.view.epoch, endpoints }
+    },
+    explain(key) {
+      if (key !== undefined) checkKey('key', key)
+      const pinned = key === undefined || !policy.pinsKeys ? undefined : pins.at(key)
+      return explain({ policy, membership, ejection, pinned, key, nowMs: clock.nowMs() })
     },
     close,
     async [Symbol.asyncDispose]() {

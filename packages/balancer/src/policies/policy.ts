@@ -34,8 +34,8 @@ export interface Policy {
   readonly pinsKeys?: boolean
   /** Whether it may choose nobody though there is somebody, so that callers wait until it does. */
   readonly holdsBack?: boolean
-  /** What one more would cost at a candidate, lower is better; for `explain`. Not for policies that do not compare. */
-  readonly cost?: (candidate: Candidate, nowMs: number) => number
+  /** By what it compares candidates, lower is better; for `explain`. Not for policies that do not compare. */
+  readonly cost?: (candidate: Candidate, nowMs: number, key: string | undefined) => number
   /** @param candidates at least one, each with a weight above 0. */
   picker(candidates: readonly Candidate[], random: Random): Picker
 }

@@ -25,6 +25,11 @@ export function rendezvous(options: RendezvousOptions = {}): Policy {
   return {
     name: 'rendezvous',
     pinsKeys: pin,
+    cost: (candidate, nowMs, key) => {
+      if (key === undefined) return littleCost(candidate, nowMs)
+      const { id, weight } = candidate.endpoint
+      return 1 / weighted(mixed(hashOf(key) ^ hashOf(id)), weight)
+    },
     picker(candidates, random) {
       const draw = drawsOf(candidates)
       const totalWeight = candidates.reduce((sum, { endpoint }) => sum + endpoint.weight, 0)
@@ -83,8 +88,13 @@ function drawsOf(candidates: readonly Candidate[]): (key: string) => (index: num
     const keyHash = hashOf(key)
     // With equal weights the order is that of the hashes, and no logarithm is needed to know it.
     if (alike) return (index) => mixed(keyHash ^ hashes[index]!)
-    return (index) => -weights[index]! / Math.log((mixed(keyHash ^ hashes[index]!) + 0.5) / 2 ** 32)
+    return (index) => weighted(mixed(keyHash ^ hashes[index]!), weights[index]!)
   }
+}
+
+/** The higher the hash and the weight, the higher; the highest of several is this one in proportion to its weight. */
+function weighted(hash: number, weight: number): number {
+  return -weight / Math.log((hash + 0.5) / 2 ** 32)
 }
 
 /** FNV-1a over the UTF-16 units. */
