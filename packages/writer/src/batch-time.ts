@@ -6,8 +6,12 @@ export interface BatchTime {
   observe(writes: number, ms: number): void
   /** Expected milliseconds for a batch of this size; 0 before anything was seen. */
   predictMs(writes: number): number
+  /** How large batches have been lately; 0 before anything was seen. */
+  readonly usualWrites: number
   readonly fixedMs: number
   readonly perWriteMs: number
+  /** How far batches lie off the line: the standard deviation of what is left. */
+  readonly deviationMs: number
 }
 
 export function batchTime(): BatchTime {
@@ -17,15 +21,19 @@ export function batchTime(): BatchTime {
   let meanWrites = 0
   let meanMs = 0
   let varianceWrites = 0
+  let varianceMs = 0
   let covariance = 0
+  // Computed once for a batch: admission asks for every write.
+  let fixedMs = 0
+  let perWriteMs = 0
+  let deviationMs = 0
 
-  const perWriteMs = () => {
+  function slope(): number {
     // Batches of one size say nothing of the slope. Taking all as fixed admits too much for a moment, and then learns;
     // taking all as slope would refuse a burst that one batch can carry.
     if (varianceWrites < 1e-6 * (1 + meanWrites * meanWrites)) return 0
     return Math.min(Math.max(0, covariance / varianceWrites), meanMs / Math.max(1, meanWrites))
   }
-  const fixedMs = () => Math.max(0, meanMs - perWriteMs() * meanWrites)
 
   return {
     observe(writes, ms) {
@@ -37,14 +45,25 @@ export function batchTime(): BatchTime {
       meanMs += dMs * share
       // Exponentially weighted form of Welford's update (T. Finch, "Incremental calculation of weighted mean and variance", 2009, eq. 143).
       varianceWrites = (1 - share) * (varianceWrites + share * dWrites * dWrites)
+      varianceMs = (1 - share) * (varianceMs + share * dMs * dMs)
       covariance = (1 - share) * (covariance + share * dWrites * dMs)
+      perWriteMs = slope()
+      fixedMs = Math.max(0, meanMs - perWriteMs * meanWrites)
+      const left = varianceMs - 2 * perWriteMs * covariance + perWriteMs * perWriteMs * varianceWrites
+      deviationMs = Math.sqrt(Math.max(0, left))
     },
-    predictMs: (writes) => (writes === 0 ? 0 : fixedMs() + perWriteMs() * writes),
+    predictMs: (writes) => (writes === 0 ? 0 : fixedMs + perWriteMs * writes),
+    get usualWrites() {
+      return meanWrites
+    },
     get fixedMs() {
-      return fixedMs()
+      return fixedMs
     },
     get perWriteMs() {
-      return perWriteMs()
+      return perWriteMs
+    },
+    get deviationMs() {
+      return deviationMs
     },
   }
 }

@@ -17,8 +17,8 @@ export interface Lane<Command, Result> {
   push(pending: Pending<Command, Result>): void
   /** Takes a write that nobody waits for any more out of the line; one that is in a batch goes its way. */
   withdraw(pending: Pending<Command, Result>): void
-  /** How long a write that came now would wait for its answer, from what the batches took lately. */
-  predictMs(): number
+  /** How long a write that came now would wait for its answer, from what the batches took lately; 0 on an idle lane. */
+  predictMs(nowMs: number): number
   /** What to tell somebody whose deadline has passed: that depends on how far the write has come. */
   overdue(pending: Pending<Command, Result>): HeadraceError
   /** Writes that are not answered yet. */
@@ -57,6 +57,7 @@ export function createLane<State, Command, Result, Event>(
   // A Set keeps the order of arrival and forgets one that gives up in constant time.
   let waiting = new Set<Pending<Command, Result>>()
   let inBatch = 0
+  let startedMs = 0
   let running: PromiseWithResolvers<void> | undefined
   let takingOver = false
   // Why nothing has been committed since the last success, where the lock or the store is the reason.
@@ -70,12 +71,12 @@ export function createLane<State, Command, Result, Event>(
         takingOver = true
         const term = await ownership.term(stopped.signal)
         takingOver = false
-        const startMs = clock.nowMs()
+        startedMs = clock.nowMs()
         // Everything that this turn of the event loop brings joins the batch.
         await new Promise((resolve) => setImmediate(resolve))
         const batch = take()
         await carry(term, batch)
-        if (batch.length > 0) time.observe(batch.length, clock.nowMs() - startMs)
+        if (batch.length > 0) time.observe(batch.length, clock.nowMs() - startedMs)
         failures = 0
         failure = undefined
       } catch (error) {
@@ -245,10 +246,20 @@ export function createLane<State, Command, Result, Event>(
     withdraw(pending) {
       if (waiting.delete(pending)) settled(pending)
     },
-    predictMs() {
+    predictMs(nowMs) {
+      // An idle lane takes what comes, whatever its last batches took: else it would never learn that it is quicker now.
+      if (running === undefined) return 0
       const ahead = waiting.size + 1
       const whole = Math.floor(ahead / batchMax)
-      return time.predictMs(inBatch) + whole * time.predictMs(batchMax) + time.predictMs(ahead - whole * batchMax)
+      const rest = ahead - whole * batchMax
+      // A batch is answered as a whole, and others join it before its turn comes.
+      const last = rest === 0 ? 0 : Math.max(rest, Math.min(batchMax, time.usualWrites))
+      const batches = whole + Math.sign(rest) + Math.sign(inBatch)
+      // One that is overdue by some time is expected to take as long again.
+      const current = inBatch === 0 ? 0 : Math.abs(time.predictMs(inBatch) - (nowMs - startedMs))
+      // Three standard deviations on top: who is let in should be answered in time, not just in half of the cases.
+      const margin = 3 * time.deviationMs * Math.sqrt(batches)
+      return current + whole * time.predictMs(batchMax) + time.predictMs(last) + margin
     },
     overdue(pending) {
       if (pending.sent) return new HeadraceError('TIMEOUT', 'the store has not answered in time', { cause: failure })
@@ -257,7 +268,9 @@ export function createLane<State, Command, Result, Event>(
         const message = 'the lock or the store could not be used in time'
         return new HeadraceError('UNAVAILABLE', message, { cause: failure })
       }
-      return new HeadraceError('BUSY', 'the deadline passed in line', { retryAfterMs: retryHintMs(lane.predictMs()) })
+      return new HeadraceError('BUSY', 'the deadline passed in line', {
+        retryAfterMs: retryHintMs(lane.predictMs(clock.nowMs())),
+      })
     },
     get length() {
       return waiting.size + inBatch

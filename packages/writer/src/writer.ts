@@ -138,7 +138,7 @@ export function createWriter<State, Command, Result, Event = never>(
   }
 
   /** The write under way for this id, put in line where there was none; or what came of the id before. */
-  function enter(key: string, id: string, command: Command, deadlineMs: number) {
+  function enter(key: string, id: string, command: Command, nowMs: number, deadlineMs: number) {
     const text = commandText(command)
     if (text.length > commandLengthMax) {
       const message = `the command is ${text.length} characters long, over the ${commandLengthMax} allowed`
@@ -151,11 +151,10 @@ export function createWriter<State, Command, Result, Event = never>(
     if (before) {
       if (before.key !== key || before.fingerprint !== fingerprint) throw reusedId()
       if (!under) return { receipt: before as Remembered<Result> }
-      admission.enter(0, Number.POSITIVE_INFINITY, lane.predictMs())
+      admission.enter(0, Number.POSITIVE_INFINITY, lane.predictMs(nowMs))
       return { pending: under, lane, joined: true }
     }
-    // An idle lane takes what comes, whatever its last batches took: else it would never learn that it is quicker now.
-    admission.enter(text.length, deadlineMs, lane.length === 0 ? 0 : lane.predictMs())
+    admission.enter(text.length, deadlineMs, lane.predictMs(nowMs))
     const pending: Pending<Command, Result> = {
       id,
       key,
@@ -191,14 +190,15 @@ export function createWriter<State, Command, Result, Event = never>(
         checkNumber('deadlineMs', deadlineMs, { min: Number.MIN_VALUE })
         checkOpen()
         throwIfAborted(signal, 'the write')
-        const entered = enter(key, id, command, deadlineMs)
+        const nowMs = clock.nowMs()
+        const entered = enter(key, id, command, nowMs, deadlineMs)
         if (entered.receipt) {
           const { sequence, result } = entered.receipt
           counts.replayed++
           return resolve({ id, key, sequence, result, replayed: true })
         }
         const { pending, lane, joined } = entered
-        const dueMs = clock.nowMs() + deadlineMs
+        const dueMs = nowMs + deadlineMs
         deadlines.add(new Call(pending, lane, { dueMs, joined, signal, resolve, reject, ended }))
       })
     },
@@ -223,11 +223,12 @@ export function createWriter<State, Command, Result, Event = never>(
     },
     stats() {
       const { waiting, waitingLength } = admission
+      const nowMs = clock.nowMs()
       return {
         ...{ waiting, waitingLength },
         ...counts,
         lanes: lanes.map(({ lane: { length, predictMs, time } }) => ({
-          ...{ waiting: length, predictedMs: predictMs() },
+          ...{ waiting: length, predictedMs: predictMs(nowMs) },
           ...{ fixedMs: time.fixedMs, perWriteMs: time.perWriteMs },
         })),
       }
