@@ -58,6 +58,7 @@ export function checkedOptions(
   checkNumber('handlerMs', handlerMs, { min: 1 })
   for (const [name, ms] of Object.entries({ graceMs, drainMs, lingerMs })) checkNumber(name, ms, { min: 0 })
   for (const partition of partitions) checkInteger('a partition', partition, { min: 0, max: partitionCount - 1 })
+  if (partitions.length === 0) throw new RangeError('partitions must name at least one')
   if (new Set(partitions).size < partitions.length) throw new RangeError('partitions must not name one twice')
   return { concurrency, prefetch, handlerMs, graceMs, drainMs, redeliveriesMax, sizeMax, lingerMs, partitions }
 }

@@ -216,7 +216,10 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
         lost: (delayMs, cause) => emit?.({ type: 'lost', queue, partition, delayMs, cause }),
         ended(source, cause) {
           lanes.drop(source)
-          for (const run of runs) if (run.items.some((item) => item.source === source)) run.abort(gone(cause))
+          for (const run of runs) {
+            const touched = run.stretches.some(({ items }) => items.some((item) => item.source === source))
+            if (touched) run.abort(gone(cause))
+          }
         },
       },
     ),

@@ -9,7 +9,6 @@ import {
   HeadraceError,
   randomId,
   systemClock,
-  throwIfAborted,
   within,
 } from '@headrace/core'
 import { backendCall } from './backend.ts'
@@ -57,6 +56,7 @@ export function createQueue<Body, Sent = Body>(
   let nextPartition = 0
   let closed = false
   let declaring: Promise<void> | undefined
+  let warned = false
 
   async function declare(): Promise<void> {
     const differences = await backendCall(
@@ -67,7 +67,11 @@ export function createQueue<Body, Sent = Body>(
     )
     if (differences.length === 0) return
     const all = differences.map(({ what, wanted, found = 'something else' }) => `${what} is ${found}, not ${wanted}`)
-    throw new HeadraceError('REJECTED', `queue "${name}" exists and is different: ${all.join('; ')}`)
+    const error = new HeadraceError('REJECTED', `queue "${name}" exists and is different: ${all.join('; ')}`)
+    // A process that only consumes would try for ever, and nobody would be told.
+    if (!warned) process.emitWarning(error.message, { code: 'HEADRACE_QUEUE' })
+    warned = true
+    throw error
   }
   // Kept once it has succeeded; a failure is for those who wait, and the next call tries again.
   const declared = () => {
@@ -92,7 +96,7 @@ export function createQueue<Body, Sent = Body>(
     const { key, id = `${idPrefix}${(nextId++).toString(36)}`, delayMs = 0, headers } = options
     if (key !== undefined) checkKey('key', key)
     checkKey('id', id)
-    checkNumber('delayMs', delayMs, { min: 0 })
+    checkNumber('delayMs', delayMs, { min: 0, max: holdMaxMs })
     if (delayMs > 0 && !driver.supports.delay) {
       throw new HeadraceError('UNSUPPORTED', `${driver.name} cannot delay messages`)
     }
@@ -128,7 +132,7 @@ export function createQueue<Body, Sent = Body>(
     const result = schema['~standard'].validate(body)
     return result instanceof Promise ? result.then(accepted) : accepted(result)
   }
-  const open = () => {
+  const checkOpen = () => {
     if (closed) throw new HeadraceError('CLOSED', `queue "${name}" is closed`)
   }
   const track = (consumer: Consumer): Consumer => {
@@ -149,9 +153,12 @@ export function createQueue<Body, Sent = Body>(
 
   return {
     name,
+    async open() {
+      checkOpen()
+      await declared()
+    },
     async publish(body, options = {}) {
-      open()
-      throwIfAborted(options.signal, 'publishing')
+      checkOpen()
       if (schema) {
         const result = schema['~standard'].validate(body)
         accepted(result instanceof Promise ? await result : result)
@@ -159,8 +166,7 @@ export function createQueue<Body, Sent = Body>(
       await publisher.publish([message(body, options)], options.signal)[0]
     },
     async publishAll(messages, { signal } = {}) {
-      open()
-      throwIfAborted(signal, 'publishing')
+      checkOpen()
       if (schema) for (const { body } of messages) accepted(await schema['~standard'].validate(body))
       const results = await Promise.allSettled(
         publisher.publish(
@@ -175,7 +181,7 @@ export function createQueue<Body, Sent = Body>(
       throw new HeadraceError(first.code, count + first.message, { cause: new AggregateError(errors) })
     },
     consume(handler, options = {}) {
-      open()
+      checkOpen()
       checkFunction('handler', handler)
       const handle = ([only]: Message<Body>[], context: HandlerContext) => handler(only!, context)
       return track(
@@ -183,7 +189,7 @@ export function createQueue<Body, Sent = Body>(
       )
     },
     consumeBatch(handler, options = {}) {
-      open()
+      checkOpen()
       checkFunction('handler', handler)
       const { sizeMax = 100, concurrency = 1 } = options
       return track(
@@ -230,6 +236,8 @@ export function createQueue<Body, Sent = Body>(
   }
 }
 
+// Ten years: longer is a mistake.
+const holdMaxMs = 10 * 365 * 86_400_000
 const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
 
 const statuses: ReadonlySet<unknown> = new Set(['fulfilled', 'rejected'])

@@ -61,9 +61,8 @@ export function createLanes(wake: () => void): Lanes {
     if (lane.key !== undefined) keyed.delete(lane.key)
   }
   const putBack = (lane: Lane, back: readonly Item[]) => {
-    const kept = back.filter((item) => !item.source.ended)
-    if (kept.length > 0) lane.waiting = [...kept, ...lane.waiting]
-    waiting += kept.length
+    if (back.length > 0) lane.waiting = [...back, ...lane.waiting]
+    waiting += back.length
   }
 
   return {

@@ -1,4 +1,4 @@
-import { abortedError, type Clock, HeadraceError, within } from '@headrace/core'
+import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborted, within } from '@headrace/core'
 import { createBatches } from './batches.ts'
 import { createDeadlines } from './deadlines.ts'
 import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
@@ -73,10 +73,13 @@ export function createPublisher(
   async function send(batch: Pending[]): Promise<void> {
     try {
       await hooks.declared()
-    } catch (error) {
+    } catch (cause) {
+      // Also when it is not known whether the queue was declared: no message was sent.
+      const refused = isHeadraceError(cause, 'REJECTED')
       for (const pending of batch) {
         leave(pending)
-        end(pending, error as HeadraceError)
+        const why = `${described(pending.message)} could not be sent`
+        end(pending, refused ? cause : new HeadraceError('UNAVAILABLE', why, { cause }))
       }
       return
     }
@@ -132,7 +135,10 @@ export function createPublisher(
     })
 
   const stopWith = (signal: AbortSignal, pending: Pending) => {
-    const abort = () => drop(pending, abortedError(signal, described(pending.message)))
+    const abort = () => {
+      const known = pending.sent ? 'perhaps stored' : 'not sent'
+      drop(pending, abortedError(signal, `${described(pending.message)}, ${known},`))
+    }
     signal.addEventListener('abort', abort, { once: true })
     pending.forget = () => signal.removeEventListener('abort', abort)
   }
@@ -148,6 +154,10 @@ export function createPublisher(
   return {
     publish(wanted, signal) {
       if (closing) throw new HeadraceError('CLOSED', `queue "${queue}" is closed`)
+      throwIfAborted(signal, 'publishing')
+      if (wanted.length > windowMax) {
+        throw new RangeError(`messages must be at most windowMax, ${windowMax}, at a time, received ${wanted.length}`)
+      }
       const sizes = wanted.map(messageBytes)
       const total = sizes.reduce((sum, size) => sum + size, 0)
       if (messages + wanted.length > windowMax) throw full('window', `${messages} messages`)

@@ -59,6 +59,11 @@ export interface QueueStats {
 export interface Queue<Body, Sent = Body> extends AsyncDisposable {
   readonly name: string
   /**
+   * Declares the queue. Not needed, but tells at the start what the first use would.
+   * @throws HeadraceError `REJECTED` where it exists with other partitions or bounds; `UNAVAILABLE`, `TIMEOUT`.
+   */
+  open(): Promise<void>
+  /**
    * Resolves when the backend has the message, on disk where the driver is durable.
    * @throws HeadraceError `BUSY` (something is full), `REJECTED` (schema, size, backend), `UNAVAILABLE` (not stored),
    * `TIMEOUT` (perhaps stored: publish again under the same `id`), `ABORTED` (perhaps stored, if it was on its way), `CLOSED`.
@@ -76,7 +81,8 @@ export interface Queue<Body, Sent = Body> extends AsyncDisposable {
   consume(handler: (message: Message<Body>, context: HandlerContext) => unknown, options?: ConsumeOptions): Consumer
   /**
    * Hands over what waits, in order per key. The handler may answer for each message, as `Promise.allSettled` does; a
-   * message that failed is tried again, and with it those behind it of the same key. A batch that throws is tried again one by one.
+   * message that failed is tried again, and with it those behind it of the same key.
+   * A batch that throws is tried again one by one; one that throws `reject(…)` goes to the dead letters as a whole.
    */
   consumeBatch(
     handler: (messages: readonly Message<Body>[], context: HandlerContext) => BatchResults | Promise<BatchResults>,

@@ -82,15 +82,19 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
     cancelTimer?.()
     cancelTimer = undefined
     if (!open) return
-    const dueMs = sql.firstDelayed.get(1)?.['due_at'] as number | undefined
-    if (dueMs === undefined) return
-    // Looked at again every minute at the latest: the wall clock can be set.
-    const waitMs = Math.min(60_000, Math.max(0, dueMs - clock.wallMs()))
-    cancelTimer = clock.after(waitMs, () => {
-      commits.commit(releaseDue).then(armTimer, () => {
-        if (open) cancelTimer = clock.after(1_000, armTimer)
-      })
-    })
+    const again = () => {
+      if (open) cancelTimer = clock.after(1_000, armTimer)
+    }
+    try {
+      const dueMs = sql.firstDelayed.get(1)?.['due_at'] as number | undefined
+      if (dueMs === undefined) return
+      // Looked at again every minute at the latest: the wall clock can be set.
+      const waitMs = Math.min(60_000, Math.max(0, dueMs - clock.wallMs()))
+      cancelTimer = clock.after(waitMs, () => void commits.commit(releaseDue).then(armTimer, again))
+    } catch {
+      // A disk that cannot be read is told to those who publish and consume.
+      again()
+    }
   }
 
   return {

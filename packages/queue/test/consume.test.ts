@@ -131,6 +131,70 @@ describe('consume', () => {
     expect(await queue.deadLetters.list()).toMatchObject([{ id: 'one', reason: 'exhausted' }])
   })
 
+  it('does not count the late end of a handler that was given up', async () => {
+    const { queue, clock, of } = setUp({ partitions: 1, retry: { delayMinMs: 0, delayMaxMs: 0 } })
+    const ends: (() => void)[] = []
+    queue.consume(
+      () => {
+        const { promise, resolve } = deferred()
+        ends.push(resolve)
+        return promise
+      },
+      { handlerMs: 1_000, graceMs: 500 },
+    )
+    await queue.publishAll(keyed('k1', 'k2'))
+    await clock.advance(1_600)
+    expect(ends).toHaveLength(2)
+    ends[0]!()
+    await clock.settle()
+    expect(ends).toHaveLength(2)
+    expect((await queue.stats()).depth).toBe(2)
+    ends[1]!()
+    await clock.settle()
+    expect(ends).toHaveLength(3)
+    expect((await queue.stats()).depth).toBe(1)
+    expect(of('retry')).toHaveLength(1)
+  })
+
+  it('does not call the handler for a message whose schema takes longer than handlerMs and graceMs', async () => {
+    const { promise, resolve } = deferred()
+    const slow: StandardSchema<string, string> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value) => promise.then(() => ({ value: value as string })),
+      },
+    }
+    const { queue, driver, clock, of } = setUp({ schema: slow, retry: { attempts: 1 } })
+    await queue.open()
+    await driver.publish('orders', [
+      { id: 'x', key: 'k', partition: 0, payload: '"x"', headers: {}, publishedAtMs: 0, delayMs: 0 },
+    ])
+    let called = 0
+    queue.consume(() => called++)
+    await clock.advance(35_000)
+    expect(of('abandoned')).toHaveLength(1)
+    resolve()
+    await clock.settle()
+    expect(called).toBe(0)
+    expect(await queue.deadLetters.list()).toMatchObject([{ id: 'x', reason: 'exhausted' }])
+  })
+
+  it('does not try a message again that failed because it was lost: it comes by itself', async () => {
+    const { queue, driver, clock, of } = setUp()
+    let calls = 0
+    queue.consume((_, { signal }) => {
+      if (++calls > 1) return undefined
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    })
+    await queue.publish('x')
+    await clock.settle()
+    driver.disconnect()
+    await clock.advance(10_000)
+    expect(calls).toBe(2)
+    expect(of('retry')).toEqual([])
+  })
+
   it('sends what the schema refuses, or JSON, to the dead letters without a handler', async () => {
     const never: StandardSchema<string, string> = {
       '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) },
@@ -291,6 +355,20 @@ describe('consume', () => {
     expect(await Promise.all(closing)).toEqual([{ abandoned: 1 }, { abandoned: 1 }])
   })
 
+  it('lets go of what waits for its next attempt', async () => {
+    const { queue, clock, of } = setUp({ retry: { delayMinMs: 60_000, delayMaxMs: 60_000 } })
+    const consumer = queue.consume(() => {
+      throw new Error('no')
+    })
+    await queue.publish('x')
+    await clock.settle()
+    expect(of('retry')).toHaveLength(1)
+    expect(clock.pending).toBe(1)
+    await consumer.close()
+    expect(clock.pending).toBe(0)
+    expect((await queue.stats()).depth).toBe(1)
+  })
+
   it('does not try again what fails while it drains: the next consumer gets it', async () => {
     const { queue, clock, of } = setUp()
     const { promise, reject } = deferred()
@@ -324,6 +402,7 @@ describe('consume', () => {
     [{ redeliveriesMax: 0 }, 'redeliveriesMax'],
     [{ partitions: [8] }, 'a partition'],
     [{ partitions: [1, 1] }, 'partitions'],
+    [{ partitions: [] }, 'partitions'],
   ])('names the option that is wrong in %j', (options, name) => {
     expect(() => setUp().queue.consume(() => {}, options)).toThrow(name)
     expect(() => setUp().queue.consume(null as never)).toThrow('handler')
@@ -354,11 +433,14 @@ describe('consumeBatch', () => {
     expect(batches).toEqual([])
     await clock.advance(1)
     expect(batches).toEqual([['a', 'b']])
-    await queue.publishAll(keyed('c', 'd', 'e', 'f'))
+    await queue.publishAll(keyed('c', 'd', 'e'))
     await clock.settle()
     expect(batches[1]).toHaveLength(3)
-    await clock.advance(50)
-    expect(batches.flat()).toHaveLength(6)
+    await queue.publish('f')
+    await clock.advance(49)
+    expect(batches).toHaveLength(2)
+    await clock.advance(1)
+    expect(batches[2]).toEqual(['f'])
   })
 
   it('settles each message by its result, and tries again what failed with all that follows it in its key', async () => {
@@ -387,16 +469,53 @@ describe('consumeBatch', () => {
     const { queue, clock } = setUp({ partitions: 1, retry: { attempts: 3 } })
     const done: string[] = []
     await queue.publishAll(keyed('a1', 'a2', 'b1', 'c1'))
-    const sizes: number[] = []
+    const batches: string[][] = []
     queue.consumeBatch((messages) => {
-      sizes.push(messages.length)
+      batches.push(bodies(messages))
       if (messages.some(({ body }) => body === 'b1')) throw new Error('poison')
       done.push(...bodies(messages))
     })
+    await clock.settle()
+    for (let body = 0; body < 40; body++) {
+      await queue.publish(`d${body}`, { key: `d${body}` })
+      await clock.advance(10)
+    }
     await clock.advance(60_000)
-    expect(done.sort()).toEqual(['a1', 'a2', 'c1'])
-    expect(sizes.slice(1).every((size) => size === 1)).toBe(true)
+    expect(done.filter((body) => !body.startsWith('d')).sort()).toEqual(['a1', 'a2', 'c1'])
+    const [first, ...rest] = batches
+    expect(first).toHaveLength(4)
+    for (const batch of rest) if (batch.includes('b1')) expect(batch).toEqual(['b1'])
     expect(await queue.deadLetters.list()).toMatchObject([{ body: 'b1', reason: 'exhausted', attempts: 3 }])
+  })
+
+  it('goes to the dead letters as a whole when it throws a rejection', async () => {
+    const { queue, clock } = setUp({ partitions: 1 })
+    await queue.publishAll(keyed('a', 'b'))
+    queue.consumeBatch(() => {
+      throw reject('all of it')
+    })
+    await clock.settle()
+    expect((await queue.deadLetters.list()).map(({ body }) => body)).toEqual(['a', 'b'])
+  })
+
+  it('does not try a message again that was invalid, when the rest of the batch fails', async () => {
+    const { queue, driver, clock, of } = setUp({ partitions: 1 })
+    await queue.open()
+    const raw = { key: 'k', partition: 0, headers: {}, publishedAtMs: 0, delayMs: 0 }
+    await driver.publish('orders', [
+      { ...raw, id: 'broken', payload: '{' },
+      { ...raw, id: 'fine', payload: '"fine"' },
+    ])
+    let failures = 1
+    const done: string[] = []
+    queue.consumeBatch((messages) => {
+      if (failures-- > 0) throw new Error('once')
+      done.push(...bodies(messages))
+    })
+    await clock.advance(10_000)
+    expect(done).toEqual(['fine'])
+    expect(of('retry').map(({ id }) => id)).toEqual(['fine'])
+    expect(await queue.deadLetters.list()).toMatchObject([{ id: 'broken', reason: 'invalid' }])
   })
 
   it('takes a wrong number of results for a failure', async () => {

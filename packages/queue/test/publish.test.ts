@@ -150,6 +150,17 @@ describe('publish', () => {
     expect(calls).toHaveLength(2)
   })
 
+  it('says UNAVAILABLE, not TIMEOUT, while the queue cannot be declared: nothing was sent', async () => {
+    const wrap = (driver: ReturnType<typeof memoryQueue>) => ({
+      ...driver,
+      declare: () => new Promise<never>(() => {}),
+    })
+    const { queue, clock } = setUp({ callMs: 500 }, { wrap })
+    const publishing = outcome(queue.publish('a'))
+    await clock.advance(500)
+    expect(await publishing).toMatchObject({ code: 'UNAVAILABLE', cause: { code: 'TIMEOUT' } })
+  })
+
   it('goes on publishing while a batch is never answered', async () => {
     const { calls, wrap } = held()
     const { queue, clock } = setUp({ publishMs: 1_000 }, { wrap })
@@ -186,7 +197,7 @@ describe('publish', () => {
     const publishing = outcome(queue.publish('stopped', { signal: stop.signal }))
     await clock.settle()
     stop.abort('enough')
-    expect(await publishing).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    expect(await publishing).toMatchObject({ code: 'ABORTED', cause: 'enough', message: /not sent/ })
     for (const call of calls) call.answer()
     await clock.settle()
     expect(calls).toHaveLength(4)
@@ -222,7 +233,7 @@ describe('publish', () => {
     const publishing = outcome(queue.publish('a', { signal: stop.signal }))
     await clock.settle()
     stop.abort('enough')
-    expect(await publishing).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    expect(await publishing).toMatchObject({ code: 'ABORTED', cause: 'enough', message: /perhaps stored/ })
     expect(await outcome(queue.publish('b', { signal: stop.signal }))).toMatchObject({ code: 'ABORTED' })
   })
 
@@ -266,16 +277,25 @@ describe('publish', () => {
   it('is REJECTED where the queue exists with other partitions', async () => {
     const { queue, driver } = setUp({ partitions: 2 })
     await queue.publish('a')
-    const error = await outcome(createQueue(driver, 'orders', { partitions: 4 }).publish('b'))
-    expect(isHeadraceError(error, 'REJECTED')).toBe(true)
-    expect(String(error)).toContain('partitions is 2, not 4')
+    const warnings: Error[] = []
+    process.on('warning', (warning) => warnings.push(warning))
+    const other = createQueue(driver, 'orders', { partitions: 4 })
+    for (const error of [await outcome(other.publish('b')), await outcome(other.open())]) {
+      expect(isHeadraceError(error, 'REJECTED')).toBe(true)
+      expect(String(error)).toContain('partitions is 2, not 4')
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    process.removeAllListeners('warning')
+    expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('partitions is 2, not 4')])
   })
 
   it('declares again after a failure, and is UNAVAILABLE for that one', async () => {
     const { queue, driver, clock } = setUp()
     driver.disconnect(1_000)
     expect(await outcome(queue.publish('a'))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await outcome(queue.open())).toMatchObject({ code: 'UNAVAILABLE' })
     await clock.advance(1_000)
+    await queue.open()
     await queue.publish('a')
     driver.disconnect(1_000)
     expect(await outcome(queue.publish('b'))).toMatchObject({ code: 'UNAVAILABLE' })
@@ -320,9 +340,16 @@ describe('publishAll', () => {
     const { queue } = setUp({ windowMax: 2, messageBytesMax: 5 })
     const all = (...list: string[]) => outcome(queue.publishAll(list.map((body) => ({ body }))))
     expect(await all('a', 'too long')).toMatchObject({ code: 'REJECTED' })
-    expect(await all('a', 'b', 'c')).toMatchObject({ code: 'BUSY' })
+    expect(String(await all('a', 'b', 'c'))).toContain('messages must be at most windowMax, 2')
     expect((await queue.stats()).depth).toBe(0)
+    const stopped = outcome(queue.publishAll([{ body: 'a' }], { signal: AbortSignal.abort('enough') }))
+    expect(await stopped).toMatchObject({ code: 'ABORTED', cause: 'enough' })
     await queue.publishAll([])
+    const { wrap } = held()
+    const busy = setUp({ windowMax: 2 }, { wrap })
+    void busy.queue.publish('a')
+    expect(await outcome(busy.queue.publishAll([{ body: 'b' }, { body: 'c' }]))).toMatchObject({ code: 'BUSY' })
+    expect((await busy.queue.stats()).unconfirmed).toBe(1)
   })
 
   it('tells how many failed, with the code of the first and all errors', async () => {

@@ -29,7 +29,14 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
   function deliver(line: Line): void {
     const [active] = line.subscriptions
     if (!active || line.marking || room(active) <= 0 || active.cursor >= line.last) return
-    const rows = sql.nextMessages.all(line.queue.id, line.partition, active.cursor, Math.min(room(active), readMax))
+    let rows: ReturnType<Statements['nextMessages']['all']>
+    try {
+      rows = sql.nextMessages.all(line.queue.id, line.partition, active.cursor, Math.min(room(active), readMax))
+    } catch (cause) {
+      detach(line, active)
+      active.subscriber.onLost(cause)
+      return
+    }
     const until = rows.at(-1)?.['position'] as number | undefined
     if (until === undefined) return
     // Whoever is killed by a message must find it counted afterwards, so the mark is on the disk before the delivery.

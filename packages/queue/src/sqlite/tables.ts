@@ -42,9 +42,9 @@ export function createTables(db: DatabaseSync): void {
 export function countUnfinished(db: DatabaseSync): void {
   db.exec(`
     BEGIN IMMEDIATE;
-    UPDATE headrace_messages SET redeliveries = redeliveries + 1 WHERE position <= coalesce((
-      SELECT position FROM headrace_delivered AS mark
-      WHERE mark.queue = headrace_messages.queue AND mark.partition = headrace_messages.partition), 0);
+    UPDATE headrace_messages SET redeliveries = redeliveries + 1 FROM headrace_delivered AS mark
+      WHERE headrace_messages.queue = mark.queue AND headrace_messages.partition = mark.partition
+        AND headrace_messages.position <= mark.position;
     DELETE FROM headrace_delivered;
     COMMIT`)
 }
