@@ -36,12 +36,12 @@ it('what was frozen before is looked into all the same', () => {
   expect(() => guard(Object.freeze({ at: new Date(0) }), 'value')).toThrow('value.at is a Date')
 })
 
-it('a fingerprint tells key and command apart, and half a million commands of one kind', () => {
+it('a fingerprint tells key and command apart, and two hundred thousand commands of one kind', () => {
   expect(fingerprintOf('a', 'b')).not.toBe(fingerprintOf('b', 'a'))
   expect(fingerprintOf('ab', 'c')).not.toBe(fingerprintOf('a', 'bc'))
   const seen = new Set<string>()
-  for (let at = 0; at < 500_000; at++) seen.add(fingerprintOf('key', `{"quantity":${at}}`))
-  expect(seen.size).toBe(500_000)
+  for (let at = 0; at < 200_000; at++) seen.add(fingerprintOf('key', `{"quantity":${at}}`))
+  expect(seen.size).toBe(200_000)
 })
 
 it('fingerprints never change: a store compares them with those of years ago', () => {
