@@ -56,7 +56,8 @@ export async function fight(options: FightOptions): Promise<Fight> {
   const tickMs = 1_000 / tick
   const shards = shardsOf(rooms)
   const lockService = memoryLocks()
-  const directory = createDirectory({ lookMs: Math.max(leaseMs / 4, tickMs) })
+  // Struck off before its callers give up: the next command of one who did would hold the shard there once more.
+  const directory = createDirectory({ lookMs: Math.max(leaseMs / 6, tickMs) })
   const owners = watchOwners()
   const servers = new Map(
     serverIds.map((id) => {

@@ -28,7 +28,7 @@ export interface GameServer {
    * @throws HeadraceError `BUSY`: the inbox is full; `UNAVAILABLE`: the server has stopped; or what the writer throws.
    */
   submit(shard: string, order: Order): Promise<Receipt<Result>>
-  /** Its time stands still: no ticks, no heartbeats, no renewals, and orders pile up in the inbox. */
+  /** Its time stands still: no ticks, no heartbeats, no renewals. What was on its way comes in, and what comes in stays. */
   suspend(): void
   /** It goes on with the tick in which it was stopped, and does not know that it was away. */
   resume(): void

@@ -53,6 +53,7 @@ describe('a game server', () => {
     expect(events.filter(({ type }) => type === 'committed')).toMatchObject([{ writes: 3 }])
     expect(one.stats()).toMatchObject({ ticksOnTime: 1, ticksLate: 0 })
     await one.close()
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 
@@ -93,6 +94,7 @@ describe('a game server', () => {
     await clock.advance(50)
     await expect(one.submit('s', hit('id-1', 1))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await one.close()
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 
