@@ -33,6 +33,10 @@ export interface Pending<Command, Result> {
   readonly command: Command
   readonly fingerprint: string
   readonly length: number
+  /** What came of it; it stays in memory for those who ask again. */
+  receipt: Remembered<Result> | undefined
+  /** It has left the lane. */
+  settled: boolean
   /** The call that brought it, unless that gave up. */
   waiter: Waiter<Result> | undefined
   /** The calls that came with the same id while it was under way, and have not given up. */

@@ -17,7 +17,7 @@ import { checkedOptions, type WriterOptions } from './options.ts'
 import { orderedIds } from './ordered-id.ts'
 import { createPartition } from './partition.ts'
 import { partitionOf } from './partition-of.ts'
-import { type Pending, type Receipt, type Remembered, reusedId } from './pending.ts'
+import { type Pending, type Receipt, reusedId } from './pending.ts'
 import type { Ledger } from './store.ts'
 
 /** Takes a flood of writes to keys and brings them, in order and in batches, to a store. */
@@ -86,8 +86,8 @@ export function createWriter<State, Command, Result, Event = never>(
   const observe = guardObserver(settings.observe)
   const guard = jsonGuard()
   const nextId = orderedIds(clock, random)
-  const inFlight = new Map<string, Pending<Command, Result>>()
-  const receipts = new BoundedMap<Remembered<Result>>(settings.receiptsMax)
+  // Every id that is under way, and those that were lately.
+  const known = new BoundedMap<Pending<Command, Result>>(settings.receiptsMax, (pending) => !pending.settled)
   const counts = { committed: 0, batches: 0, replayed: 0, refused: 0 }
   let closing: Promise<void> | undefined
 
@@ -108,9 +108,11 @@ export function createWriter<State, Command, Result, Event = never>(
       openLedger,
       emit,
       settled(pending, receipt) {
-        if (!inFlight.delete(pending.id)) return
+        if (pending.settled) return
+        pending.settled = true
         admission.leave(pending.length)
-        if (receipt) receipts.set(pending.id, receipt)
+        pending.receipt = receipt
+        if (!receipt) known.delete(pending.id)
       },
     }),
   )
@@ -146,13 +148,14 @@ export function createWriter<State, Command, Result, Event = never>(
     }
     const fingerprint = fingerprintOf(key, text)
     const { lane } = lanes[partitionOf(key, partitions)]!
-    const under = inFlight.get(id)
-    const before = under ?? receipts.get(id)
+    const before = known.get(id)
     if (before) {
-      if (before.key !== key || before.fingerprint !== fingerprint) throw reusedId()
-      if (!under) return { receipt: before as Remembered<Result> }
+      const { receipt } = before
+      const use = receipt ?? before
+      if (use.key !== key || use.fingerprint !== fingerprint) throw reusedId()
+      if (receipt) return { receipt }
       admission.enter(0, Number.POSITIVE_INFINITY, lane.predictMs(nowMs))
-      return { pending: under, lane, joined: true }
+      return { pending: before, lane, joined: true }
     }
     admission.enter(text.length, deadlineMs, lane.predictMs(nowMs))
     const pending: Pending<Command, Result> = {
@@ -161,11 +164,13 @@ export function createWriter<State, Command, Result, Event = never>(
       command,
       fingerprint,
       length: text.length,
+      receipt: undefined,
+      settled: false,
       waiter: undefined,
       joined: undefined,
       sent: false,
     }
-    inFlight.set(id, pending)
+    known.set(id, pending)
     lane.push(pending)
     return { pending, lane, joined: false }
   }

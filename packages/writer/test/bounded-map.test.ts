@@ -37,3 +37,36 @@ test.prop([fc.integer({ min: 1, max: 8 }), fc.array(fc.tuple(fc.boolean(), fc.in
     ).toBeLessThanOrEqual(2 * max)
   },
 )
+
+it('does not forget what is to be kept, however much comes, until that may go', () => {
+  const inUse = new Set([7, 8])
+  const map = new BoundedMap<number>(10, (value) => inUse.has(value))
+  map.set('a', 7)
+  map.set('b', 8)
+  for (let at = 100; at < 200; at++) map.set(`k${at}`, at)
+  // Asking would count as use.
+  inUse.delete(8)
+  for (let at = 200; at < 300; at++) map.set(`k${at}`, at)
+  expect(map.get('a')).toBe(7)
+  expect(map.get('b')).toBeUndefined()
+})
+
+it('forgets as late as ever while more than max are kept', () => {
+  const map = new BoundedMap<number>(10, (value) => value < 50)
+  for (let at = 0; at < 50; at++) map.set(`kept${at}`, at)
+  for (let at = 50; at < 200; at++) {
+    map.set(`k${at}`, at)
+    if (at >= 60) expect(map.get(`k${at - 9}`)).toBe(at - 9)
+  }
+  for (let at = 0; at < 50; at++) expect(map.get(`kept${at}`)).toBe(at)
+})
+
+it('forgets at once what is deleted, in either generation', () => {
+  const map = new BoundedMap<number>(3)
+  for (const key of ['a', 'b', 'c', 'd']) map.set(key, 1)
+  for (const key of ['a', 'd']) {
+    map.delete(key)
+    expect(map.get(key)).toBeUndefined()
+  }
+  expect(map.get('b')).toBe(1)
+})
