@@ -44,6 +44,11 @@ export interface LockEvents {
   readonly session: string
   /** A queued id holds its key now. Telling it twice is harmless. */
   granted(id: string, held: Held): void
+  /**
+   * The first in line, `id`, need not wait for what it was told when it queued: the present holder has only `leftMs` unless
+   * it renews. For backends that give a key for a short time first, until its new holder has answered.
+   */
+  first?(id: string, leftMs: number): void
   /** A held id holds nothing any more, known before its time was up. */
   lost(id: string): void
   /** Somebody asks the holder `id` to let go. */

@@ -28,6 +28,10 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
     session,
     // A grant that crossed with the withdrawal of its waiter finds nobody: the withdrawal gives it back.
     granted: (id, held) => (lookout.find(id) ?? find(id))?.granted(held),
+    first(id, leftMs) {
+      const line = lookout.find(id)
+      if (line) lookout.wait(line, leftMs)
+    },
     lost: (id) => find(id)?.forced(),
     asked: (id) => find(id)?.asked(),
     missed: () => lookout.lookAgain(),

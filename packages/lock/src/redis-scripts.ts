@@ -148,6 +148,7 @@ end
 
 -- Grants to whoever is in front, for as long as there is room, and tells them. "me" asks right now: it need not be told.
 local function serve(key, state, me)
+  local granted
   for _ = 1, 10000 do
     local id = call('ZRANGE', key .. ':q', 0, 0)[1]
     if not id then break end
@@ -155,6 +156,8 @@ local function serve(key, state, me)
     if not r or r[UNTIL] <= now then
       leave(key, id)
     elseif not fits(key, state, r[WEIGHT], r[CAPACITY]) then
+      -- If the one who was granted stays silent, somebody has to notice.
+      if granted and id ~= me then tell(id, format('n %s %d', id, claim)) end
       break
     else
       call('ZREM', key .. ':q', id)
@@ -165,6 +168,7 @@ local function serve(key, state, me)
       else
         if r[WEIGHT] == 0 then call('HDEL', key .. ':i', id) end
         admit(key, state, id, r, ttl)
+        granted = id ~= me
       end
     end
   end

@@ -54,6 +54,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
         const [word, id = '', token = '0', count, grantedMs, ttlMs] = message.split(' ')
         if (word === 'l') events.lost(id)
         else if (word === 'a') events.asked(id)
+        else if (word === 'n') events.first?.(id, Number(token))
         else if (word === 'g')
           events.granted(id, {
             state: 'held',
