@@ -42,7 +42,7 @@ export function draftOf<State, Command, Result, Event>(
     const { id, key, fingerprint } = pending
     try {
       const before = states.get(key) ?? stateOf(key)
-      const decision = decided(decide, guard, before.state, pending.command, withEvents)
+      const decision = decided(decide, guard, before.state, pending.command as Command, withEvents)
       const sequence = before.sequence + 1
       const { result, state = before.state } = decision
       const added = decision.events?.map((event, index) => {

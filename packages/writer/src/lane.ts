@@ -162,8 +162,7 @@ export function createLane<State, Command, Result, Event>(
         repeat(pending, stored)
         return false
       }
-      // The token is sealed and there is no receipt: an earlier attempt can no longer take effect.
-      pending.sent = false
+      // Where an earlier attempt was sent, the token sealed since and the missing receipt say that it never takes effect.
       return keepWanted(pending)
     })
   }

@@ -30,7 +30,8 @@ export interface Waiter<Result> {
 export interface Pending<Command, Result> {
   readonly id: string
   readonly key: string
-  readonly command: Command
+  /** Undefined once it is settled: what is remembered of a write is its receipt, and commands can be long. */
+  command: Command | undefined
   readonly fingerprint: string
   readonly length: number
   /** What came of it; it stays in memory for those who ask again. */

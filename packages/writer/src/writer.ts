@@ -110,6 +110,7 @@ export function createWriter<State, Command, Result, Event = never>(
       settled(pending, receipt) {
         if (pending.settled) return
         pending.settled = true
+        pending.command = undefined
         admission.leave(pending.length)
         pending.receipt = receipt
         if (!receipt) known.delete(pending.id)

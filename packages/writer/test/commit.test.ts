@@ -177,6 +177,24 @@ describe('a failure', () => {
     expect(writer.stats()).toMatchObject({ waiting: 0, waitingLength: 0 })
   })
 
+  it('of every decision of a batch asks nothing more of the store', async () => {
+    let commits = 0
+    const { clock, writer } = setup({
+      change: (good) => ({
+        commit(batch) {
+          commits++
+          return good.commit(batch)
+        },
+      }),
+      decide: () => {
+        throw new Error('no')
+      },
+    })
+    expect(await ending(clock, writer.write('a', one))).toMatchObject({ code: 'REJECTED' })
+    await writer.close()
+    expect(commits).toBe(0)
+  })
+
   it('to open the store is tried again', async () => {
     const { clock, good, create } = setup({})
     const writer = create({ store: { open: inTurn(good.open, [failsBefore]) } })
