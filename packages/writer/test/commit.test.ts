@@ -42,6 +42,52 @@ describe('a commit', () => {
     expect(events.flatMap((event) => (event.type === 'owned' ? event.token : []))).toEqual([1n, 2n])
   })
 
+  it('that failed goes back in front of what came meanwhile', async () => {
+    const open = gate()
+    const { clock, writer } = setup({
+      change: (good) => ({ commit: inTurn(good.commit, [() => open.promise.then(failsBefore)]) }),
+    })
+    const first = ending(clock, writer.write('a', one))
+    await clock.settle()
+    const second = ending(clock, writer.write('a', one))
+    open.resolve()
+    await clock.advance(100)
+    expect(await Promise.all([first, second])).toMatchObject([{ sequence: 1 }, { sequence: 2 }])
+  })
+
+  it('that fails is not tried for writes that nobody waits for any more', async () => {
+    let commits = 0
+    const { clock, writer } = setup({
+      change: () => ({
+        commit() {
+          commits++
+          return clock.sleep(50).then(failsBefore)
+        },
+      }),
+    })
+    const end = ending(clock, writer.write('a', one, { deadlineMs: 20 }))
+    await clock.advance(20)
+    expect(await end).toMatchObject({ code: 'TIMEOUT' })
+    await clock.advance(1_000)
+    expect(commits).toBe(1)
+    expect(writer.stats().waiting).toBe(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('leaves nothing to read for the next batch with the same keys', async () => {
+    let loads = 0
+    const { writer } = setup({
+      change: (good) => ({
+        load(keys, ids) {
+          loads++
+          return good.load(keys, ids)
+        },
+      }),
+    })
+    for (let write = 0; write < 5; write++) await writer.write('a', one)
+    expect(loads).toBe(1)
+  })
+
   it('that hangs is given up after storeTimeoutMs, and cannot take effect any more', async () => {
     const late = gate()
     const { clock, writer } = setup({
@@ -157,6 +203,53 @@ describe('a failure', () => {
     expect(writer.stats()).toMatchObject({ waiting: 0, waitingLength: 0, lanes: [{ waiting: 0 }] })
     await writer.close()
     expect(clock.pending).toBe(0)
+  })
+
+  it('counts a write that is tried again once, and is forgotten after a success', async () => {
+    const open = gate()
+    const { clock, writer } = setup({
+      batchMax: 1,
+      change: (good) => ({ commit: inTurn(good.commit, [failsBefore, (run) => open.promise.then(run)]) }),
+    })
+    const first = ending(clock, writer.write('a', one))
+    await clock.settle()
+    expect(writer.stats().lanes[0]?.waiting).toBe(1)
+    await clock.advance(100)
+    open.resolve()
+    expect(await first).toMatchObject({ sequence: 1 })
+    // From here on a deadline that passes in line says nothing of the store any more.
+    const slow = gate()
+    const { writer: other, clock: time } = setup({
+      batchMax: 1,
+      change: (good) => ({
+        commit: inTurn(good.commit, [failsBefore, (run) => run(), (run) => slow.promise.then(run)]),
+      }),
+    })
+    const before = ending(time, other.write('a', one))
+    await time.advance(100)
+    await before
+    const ahead = ending(time, other.write('a', one))
+    await time.settle()
+    const late = ending(time, other.write('a', one, { deadlineMs: 10 }))
+    await time.advance(10)
+    expect(await late).toMatchObject({ code: 'BUSY' })
+    slow.resolve()
+    await ahead
+  })
+
+  it('after a success is met with a short pause again', async () => {
+    const { clock, writer } = setup({
+      random: { next: () => 0.999 },
+      change: (good) => ({
+        commit: inTurn(good.commit, [...Array(6).fill(failsBefore), (run) => run(), failsBefore]),
+      }),
+    })
+    const first = ending(clock, writer.write('a', one))
+    await clock.advance(2_000)
+    expect(await first).toMatchObject({ sequence: 1 })
+    const second = ending(clock, writer.write('a', one))
+    await clock.advance(100)
+    expect(await second).toMatchObject({ sequence: 2 })
   })
 
   it('of a commit with a poisoned write in it counts nothing twice', async () => {
