@@ -242,6 +242,27 @@ describe('consume', () => {
     expect(of('subscribed')).toHaveLength(16)
   })
 
+  it('takes nothing from a subscription that has ended', async () => {
+    const subscribers: Parameters<MemoryQueue['subscribe']>[2][] = []
+    const wrap = (driver: MemoryQueue) => ({
+      ...driver,
+      subscribe(queue: string, partition: number, subscriber: Parameters<MemoryQueue['subscribe']>[2]) {
+        subscribers.push(subscriber)
+        return driver.subscribe(queue, partition, subscriber)
+      },
+    })
+    const { queue, driver, clock } = setUp({ partitions: 1 }, { wrap })
+    let handled = 0
+    queue.consume(() => handled++)
+    await clock.settle()
+    driver.disconnect()
+    const message = { id: 'late', key: 'k', partition: 0, payload: '1', headers: {}, publishedAtMs: 0 }
+    subscribers[0]!.onDelivery({ tag: 1, message, redeliveries: 0 })
+    await clock.advance(10_000)
+    expect(subscribers).toHaveLength(2)
+    expect(handled).toBe(0)
+  })
+
   it('subscribes again with growing pauses while the backend is away', async () => {
     const { queue, driver, clock, of } = setUp({ partitions: 1 })
     const seen: string[] = []

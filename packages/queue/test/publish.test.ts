@@ -362,6 +362,23 @@ describe('publishAll', () => {
 })
 
 describe('createQueue', () => {
+  it('takes the types of what is sent and received from the schema', async () => {
+    const counted: StandardSchema<{ count: string }, { count: number }> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value) => ({ value: { count: Number((value as { count: string }).count) } }),
+      },
+    }
+    const queue = createQueue(memoryQueue(), 'typed', { schema: counted })
+    const seen = new Promise((resolve) => queue.consume(({ body }) => resolve(body.count.toFixed(1))))
+    await queue.publish({ count: '7' })
+    expect(await seen).toBe('7.0')
+    // @ts-expect-error a number is what is received, not what is sent
+    await queue.publish({ count: 7 })
+    await queue.close()
+  })
+
   it.each([
     [{ partitions: 0 }, 'partitions'],
     [{ retry: { attempts: 0 } }, 'attempts'],

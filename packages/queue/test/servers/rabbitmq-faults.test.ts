@@ -1,4 +1,9 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { isHeadraceError } from '@headrace/core'
 import { createQueue, type QueueDriver, type QueueEvent, type QueueOptions } from '@headrace/queue'
 import { rabbitmqQueue } from '@headrace/queue/rabbitmq'
@@ -118,6 +123,42 @@ describe('RabbitMQ under faults: nothing is lost and no key is out of order', { 
       await sleep(8_000)
       server.resume()
     })
+  })
+
+  it('when processes that consume are killed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'headrace-consumers-'))
+    const log = join(folder, 'log')
+    writeFileSync(log, '')
+    const completed = () => readFileSync(log, 'utf8').split('\n').slice(0, -1)
+    const queue = createQueue<number>(driverOf(), 'killed-consumer', { ...options, publishMs: 60_000 })
+    const bodies = Array.from({ length: perKey }, (_, sequence) => sequence)
+    for (const body of bodies) {
+      await queue.publishAll(
+        Array.from({ length: keys }, (_, key) => ({ body, key: `k${key}`, id: `k${key}/${body}` })),
+      )
+    }
+    const worker = fileURLToPath(new URL('../child/rabbitmq-worker.ts', import.meta.url))
+    const start = () =>
+      spawn(process.execPath, ['--conditions=@headrace/source', worker, server.url, log], { stdio: 'inherit' })
+    let running = [start(), start()]
+    try {
+      for (let killed = 0; killed < 3; killed++) {
+        const before = completed().length
+        await until(() => completed().length > before + 100, 'a hundred more are handled')
+        const [victim, standby] = running as [ChildProcess, ChildProcess]
+        victim.kill('SIGKILL')
+        running = [standby, start()]
+      }
+      await until(() => new Set(completed()).size === keys * perKey, 'all are handled')
+    } finally {
+      for (const child of running) child.kill('SIGKILL')
+    }
+    for (let key = 0; key < keys; key++) {
+      const firsts = [...new Set(completed().filter((it) => it.startsWith(`k${key}/`)))]
+      expect(firsts).toEqual(bodies.map((body) => `k${key}/${body}`))
+    }
+    await queue.close()
+    rmSync(folder, { recursive: true })
   })
 
   it('when connections break again and again', async () => {
