@@ -494,6 +494,7 @@ describe('the suite catches a store that', () => {
     expect(await brokenRules(storeRules, { create, supports: { durable: true } })).toEqual([
       'keeps fences, states, receipts and events over a close',
       'remembers the number of partitions over a close',
+      'never uses a position again, also when it was closed with an empty outbox',
     ])
   })
 })

@@ -63,6 +63,22 @@ export const eventRules: readonly Rule<StoreSubject, StoreSupports>[] = [
     },
   },
   {
+    name: 'never uses a position again, also when it was closed with an empty outbox',
+    needs: (supports) => supports.durable,
+    async check({ store, reopen }) {
+      const { ledger, token } = await sealedLedger(store)
+      await commitEvents(ledger, token, ['a', 'b'])
+      const last = (await ledger.outbox(0, 10)).at(-1)!.position
+      await ledger.published(0, last)
+      await ledger.close()
+      const again = await sealedLedger(await reopen!())
+      await commitEvents(again.ledger, again.token, ['c'])
+      await again.ledger.published(0, last)
+      assert.deepEqual(await idsOf(again.ledger), ['c'])
+      await again.ledger.close()
+    },
+  },
+  {
     name: 'keeps the events of a batch for the next owner',
     async check({ store }) {
       const { ledger, token } = await sealedLedger(store)
