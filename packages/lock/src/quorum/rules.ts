@@ -4,8 +4,8 @@
  * node's half runs in Redis as Lua, which a test compares with this file step by step.
  *
  * Why tokens are strictly monotonic (after Lamport's ballots): a grant with the last token T has a majority of nodes at
- * each of which, while the client owned it, the counter was T or more. Two grants share such a node. Whoever took it
- * later got a larger counter there, and the earlier one can no longer raise it, because it is not the owner any more.
+ * each of which the client was the owner while the counter was exactly T. Two grants share such a node, which has had
+ * the two owners one after the other, and the counter grew by a block of tokens when the second one took it.
  */
 
 /** What a node knows of a key. */
@@ -42,10 +42,13 @@ export function vote<Id>(ballot: Ballot<Id>, candidate: Candidate<Id>): [Ballot<
   ]
 }
 
-/** The second round: the owner lifts the counter to the last token of its grant. */
+/**
+ * The second round: the owner lifts the counter to the last token of its grant. Where the counter is above that already,
+ * the owner has lost the node and got it again since its token was chosen, and must not count it.
+ */
 export function raise<Id>(ballot: Ballot<Id>, id: Id, last: number): [Ballot<Id>, boolean] {
-  if (ballot.owner !== id) return [ballot, false]
-  return [{ owner: id, last: Math.max(ballot.last, last) }, true]
+  if (ballot.owner !== id || ballot.last > last) return [ballot, false]
+  return [{ owner: id, last }, true]
 }
 
 /** Whether the owner may go on; the caller restarts its ttl. */
