@@ -166,6 +166,7 @@ export function createBalancer<Metadata = unknown>(
   function apply(snapshot: Snapshot<Metadata>): void {
     const change = membership.apply(snapshot)
     if (change) observe?.({ type: 'endpoints', ...change })
+    if (snapshot.error !== undefined) observe?.({ type: 'discovery-failed', error: snapshot.error })
     if (change || snapshot.state === 'confirmed-empty') listKnown = true
     room.serveAll()
   }

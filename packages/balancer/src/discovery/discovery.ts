@@ -10,6 +10,8 @@ export interface Snapshot<Metadata = unknown> {
    * - `confirmed-empty`: there are none, and the discovery made sure.
    */
   readonly state: 'fresh' | 'stale' | 'confirmed-empty'
+  /** Why it is stale, where the discovery goes on by itself. */
+  readonly error?: unknown
 }
 
 /** A source of snapshots. */
