@@ -10,7 +10,7 @@ export interface BatchTime {
   readonly usualWrites: number
   readonly fixedMs: number
   readonly perWriteMs: number
-  /** How far batches lie off the line: the standard deviation of what is left. */
+  /** How far batches lie off the line, on average. One that was stuck for a moment weighs less in it than in a variance. */
   readonly deviationMs: number
 }
 
@@ -21,7 +21,6 @@ export function batchTime(): BatchTime {
   let meanWrites = 0
   let meanMs = 0
   let varianceWrites = 0
-  let varianceMs = 0
   let covariance = 0
   // Computed once for a batch: admission asks for every write.
   let fixedMs = 0
@@ -37,20 +36,19 @@ export function batchTime(): BatchTime {
 
   return {
     observe(writes, ms) {
+      const offMs = weight === 0 ? 0 : Math.abs(ms - fixedMs - perWriteMs * writes)
       weight = weight * keep + 1
       const share = 1 / weight
+      deviationMs += (offMs - deviationMs) * share
       const dWrites = writes - meanWrites
       const dMs = ms - meanMs
       meanWrites += dWrites * share
       meanMs += dMs * share
       // Exponentially weighted form of Welford's update (T. Finch, "Incremental calculation of weighted mean and variance", 2009, eq. 143).
       varianceWrites = (1 - share) * (varianceWrites + share * dWrites * dWrites)
-      varianceMs = (1 - share) * (varianceMs + share * dMs * dMs)
       covariance = (1 - share) * (covariance + share * dWrites * dMs)
       perWriteMs = slope()
       fixedMs = Math.max(0, meanMs - perWriteMs * meanWrites)
-      const left = varianceMs - 2 * perWriteMs * covariance + perWriteMs * perWriteMs * varianceWrites
-      deviationMs = Math.sqrt(Math.max(0, left))
     },
     predictMs: (writes) => (writes === 0 ? 0 : fixedMs + perWriteMs * writes),
     get usualWrites() {

@@ -256,8 +256,9 @@ export function createLane<State, Command, Result, Event>(
       const batches = whole + Math.sign(rest) + Math.sign(inBatch)
       // One that is overdue by some time is expected to take as long again.
       const current = inBatch === 0 ? 0 : Math.abs(time.predictMs(inBatch) - (nowMs - startedMs))
-      // Three standard deviations on top: who is let in should be answered in time, not just in half of the cases.
-      const margin = 3 * time.deviationMs * Math.sqrt(batches)
+      // Who is let in should be answered in time, not just in half of the cases. Four mean deviations are what TCP waits for
+      // an answer on top of the usual (V. Jacobson, "Congestion avoidance and control", 1988).
+      const margin = 4 * time.deviationMs * Math.sqrt(batches)
       return current + whole * time.predictMs(batchMax) + time.predictMs(last) + margin
     },
     overdue(pending) {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { HeadraceError } from '@headrace/core'
 import { manualClock } from '@headrace/core/testing'
 import { createWriter } from '@headrace/writer'
@@ -74,6 +75,26 @@ describe('a write', () => {
       ])
     }
     expect(await writer.read('key-7')).toEqual({ left: 4 })
+  })
+
+  it('shares statesMax between the partitions', async () => {
+    const read: string[] = []
+    const { writer } = setup({
+      partitions: 4,
+      statesMax: 4,
+      change: (good) => ({
+        load(keys, ids) {
+          read.push(...keys)
+          return good.load(keys, ids)
+        },
+      }),
+    })
+    const keys = Array.from({ length: 40 }, (_, at) => `key-${at}`)
+    for (const key of keys) await writer.write(key, one)
+    read.length = 0
+    for (const key of keys) await writer.write(key, one)
+    // Between four and eight of the forty are remembered.
+    expect(read.length).toBeGreaterThanOrEqual(32)
   })
 
   it('goes to the partition of its key, each with a fence of its own', async () => {
@@ -265,6 +286,14 @@ describe('an abort', () => {
     expect(await end).toEqual({ code: 'ABORTED', atMs: 0 })
     await clock.settle()
     expect(await writer.read('a')).toEqual({ left: 10 })
+  })
+
+  it('is no longer listened for once there is an answer', async () => {
+    const { writer } = setup({})
+    const { signal } = new AbortController()
+    await writer.write('a', one, { signal })
+    await expect(writer.write('a', one, { id: 'x', signal })).resolves.toBeDefined()
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('while the state is read takes the write out of the batch', async () => {
