@@ -1,2 +1,7 @@
-export { type DiscoverySubject, discoveryConformance, discoveryRules } from './conformance/discovery.ts'
+export {
+  type DiscoverySubject,
+  type DiscoverySupports,
+  discoveryConformance,
+  discoveryRules,
+} from './conformance/discovery.ts'
 export { policyConformance, policyRules } from './conformance/policy.ts'

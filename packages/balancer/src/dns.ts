@@ -1,0 +1,1 @@
+export { type DnsDiscoveryOptions, type DnsResolver, dnsDiscovery } from './discovery/dns.ts'
