@@ -2,6 +2,7 @@ import { decayRoot } from './deterministic-workload.ts'
 import { ladder } from './ladder.ts'
 import { poissonSf } from './poisson.ts'
 import { poissonTerm } from './saddle-point.ts'
+import { sumFromMode } from './sum-from-mode.ts'
 
 /**
  * The queue Q' = max(0, Q + A - c) of what waits when every period brings a Poisson number A of mean a and takes up to c away:
@@ -43,13 +44,11 @@ export function deterministicQueue(c: number, a: number, slack: number): Determi
     pn,
     sf,
     withArrivals(arrivals, n) {
-      let total = n < 0 ? 1 : poissonSf(n, arrivals)
-      for (let j = n; j >= 0; j--) {
-        const term = poissonTerm(j, arrivals) * sf(n - j)
-        total += term
-        if (j < arrivals && term < total * 2 ** -60) break
-      }
-      return total
+      if (n < 0) return 1
+      // The largest term is where both tails fall alike.
+      const mode = arrivals * (1 + zeta)
+      const none = poissonSf(n, arrivals)
+      return none + sumFromMode((j) => poissonTerm(j, arrivals) * sf(n - j), mode, 0, n)
     },
   }
 }

@@ -2,6 +2,7 @@ import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
 import { distribution } from './distribution.ts'
 import { population } from './population.ts'
 import type { StableQueue } from './queue.ts'
+import { outlasted } from './mmck-response.ts'
 import { poissonTerm } from './saddle-point.ts'
 import { stageMixture } from './stage-mixture.ts'
 
@@ -99,16 +100,16 @@ function suffixSums(values: Float64Array): Float64Array {
 }
 
 /**
- * P(the wait is over but not the service) at y services' time. For k departures and a service it is g(k), and
- * g(k) = g(k+1) (c-1)/c + P(Poisson(c y) = k), from where k departures are too many down: all terms positive.
+ * P(the wait is over but not the service) at y services' time. Of k departures and a service it is g(k), with
+ * g(k) = g(k+1) (c-1)/c + P(Poisson(c y) = k): all terms positive, from the most departures that there can be down.
  */
 function served(ahead: Float64Array, pWait: number, servers: number, y: number): number {
-  const mean = servers * y
-  let g = 0
-  let sum = 0
-  for (let k = Math.ceil(Math.max(ahead.length, mean + 12 * Math.sqrt(mean) + 40)); k > 0; k--) {
-    g = g * (1 - 1 / servers) + poissonTerm(k, mean)
-    if (k <= ahead.length) sum += ahead[k - 1]! * g
+  let sum = (1 - pWait) * Math.exp(-y)
+  if (y === 0 || ahead.length === 0) return sum
+  let g = outlasted(ahead.length + 1, servers, y)
+  for (let k = ahead.length; k > 0; k--) {
+    g = g * (1 - 1 / servers) + poissonTerm(k, servers * y)
+    sum += ahead[k - 1]! * g
   }
-  return sum + (1 - pWait) * Math.exp(-y)
+  return sum
 }

@@ -74,7 +74,9 @@ export function gm1(queue: {
 
 /** σ and 1 - σ, each with its own digits. `excess` is 1/ρ - 1. */
 function sigmaOf(arrivals: ArrivalPattern, rho: number, excess: number): { sigma: number; rest: number } {
-  const rest = zeroBetween((u) => curvature(arrivals, u, rho) / u - excess, Math.min(excess, 1) * 1e-9, 1 - 2 ** -53)
+  const straight = (u: number) => curvature(arrivals, u, rho) / u - excess
+  const highest = 1 - 2 ** -53
+  const rest = straight(highest) > 0 ? zeroBetween(straight, Math.min(excess, 1) * 1e-9, highest) : 1
   if (rest < 0.9) return { sigma: 1 - rest, rest }
   const f = (sigma: number) => Math.log(sigma) - logTransform(arrivals, (1 - sigma) / rho)
   const sigma = zeroBetween(f, Math.exp(Math.max(-700, logTransform(arrivals, 1 / rho))) * (1 - 1e-9), 0.2)

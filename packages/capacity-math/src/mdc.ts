@@ -7,6 +7,7 @@ import { population } from './population.ts'
 import { differenceFromProduct } from './product.ts'
 import type { StableQueue, UnstableQueue } from './queue.ts'
 import { poissonTerm } from './saddle-point.ts'
+import { sumFromMode } from './sum-from-mode.ts'
 
 const assumptions: readonly string[] = Object.freeze([
   'arrivals are a Poisson process with a constant rate',
@@ -72,11 +73,7 @@ function numberInSystem(waiting: DeterministicQueue, load: number, mean: number)
   return population({
     kind: 'exact',
     mean,
-    pn(n) {
-      let sum = 0
-      for (let j = 0; j <= n; j++) sum += poissonTerm(j, load) * waiting.pn(n - j)
-      return sum
-    },
+    pn: (n) => sumFromMode((j) => poissonTerm(j, load) * waiting.pn(n - j), load, 0, n),
     sf: (n) => waiting.withArrivals(load, n),
   })
 }

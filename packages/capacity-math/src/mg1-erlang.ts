@@ -36,14 +36,14 @@ export function erlangService(queue: Mg1Moments, k: number): Mg1Shape {
 function stagesInSystem(perStage: number, slack: number, k: number): (j: number) => number {
   const zeta = decay(perStage, slack, k)
   const states = [slack]
-  let window = slack
   // Until the ratio of two neighbours is that of the power, to the last digits and for a whole batch of stages.
   let steady = 0
   while (steady <= k && states.length < 200 * k + 1000) {
+    let window = 0
+    for (let i = Math.max(0, states.length - k); i < states.length; i++) window += states[i]!
     const next = perStage * window
     steady = Math.abs((next * (1 + zeta)) / states.at(-1)! - 1) < 4e-16 ? steady + 1 : 0
     states.push(next)
-    window += next - (states[states.length - 1 - k] ?? 0)
   }
   const last = states.length - 1
   const tails = [states[last]! / zeta]

@@ -1,6 +1,7 @@
 import { type Distribution, distribution } from './distribution.ts'
 import { logGeometricSum } from './geometric.ts'
-import { logPoissonTerm } from './saddle-point.ts'
+import { poissonLogSf } from './poisson.ts'
+import { logPoissonTerm, poissonTerm } from './saddle-point.ts'
 import { stageMixture } from './stage-mixture.ts'
 import { sumFromMode } from './sum-from-mode.ts'
 
@@ -44,4 +45,10 @@ export function acceptedResponse(queue: {
       return Math.min(1, wait.sf(t) + (1 - pWait) * served + sumFromMode(term, mode, 1, Number.POSITIVE_INFINITY))
     },
   })
+}
+
+/** P(k departures of all servers are over by y and a service begun after them is not), in units of the mean service time; y above 0. */
+export function outlasted(k: number, servers: number, y: number): number {
+  if (servers === 1) return poissonTerm(k, y)
+  return Math.exp(poissonLogSf(k - 1, (servers - 1) * y) - y - k * Math.log1p(-1 / servers))
 }

@@ -1,7 +1,8 @@
 import { ggc } from './ggc.ts'
 import { mmc, mmcTail } from './mmc.ts'
 import { mmckBlocking } from './mmck.ts'
-import { poissonCdf, poissonLogSf, poissonPmf } from './poisson.ts'
+import { outlasted } from './mmck-response.ts'
+import { poissonCdf } from './poisson.ts'
 import { poissonQuantile } from './poisson-quantile.ts'
 import type { StableQueue, UnstableQueue } from './queue.ts'
 import { smallestInteger } from './smallest-integer.ts'
@@ -53,11 +54,9 @@ export function queueBound({ meanService }: Work, servers: number, { p, within, 
   return smallestInteger((places) => late(places + 1) > 1 - p, 1, bound / 2)
 }
 
-/** P(k departures at rate c, and then a service at rate 1, take longer than y): too few departures, or else the service, as in M/M/c/K. */
+/** P(k departures of all servers and then a service take longer than y): too few departures, or else the service. */
 function lateWhenFull(k: number, servers: number, y: number): number {
-  const waiting = poissonCdf(k - 1, servers * y)
-  if (servers === 1) return waiting + poissonPmf(k, y)
-  return waiting + Math.exp(poissonLogSf(k - 1, (servers - 1) * y) - y - k * Math.log1p(-1 / servers))
+  return poissonCdf(k - 1, servers * y) + outlasted(k, servers, y)
 }
 
 /** The smallest number of servers up to `most` that keeps the promise; null where none does. */

@@ -140,8 +140,7 @@ describe('first come, first served', () => {
     }
     times.forEach((t, k) => {
       // A constant service is always longer than what is shorter than it.
-      if (queue.response.sf(t) < 1)
-        expectShare(`P(response > ${t})`, simulated.responseSf[k]!, queue.response.sf(t))
+      if (queue.response.sf(t) < 1) expectShare(`P(response > ${t})`, simulated.responseSf[k]!, queue.response.sf(t))
     })
     if (queue.pBlock > 0) expectAgreement('pBlock', simulated.pBlock, queue.pBlock)
     if (queue.pAbandon > 0) expectAgreement('pAbandon', simulated.pAbandon, queue.pAbandon)
