@@ -43,26 +43,34 @@ describe('exactly once, in order, and nothing lost', () => {
     expect(evidence.stored.receipts.length).toBeGreaterThan(5)
   })
 
-  it.each(faults)('holds with %s at any one step', async (fault) => {
-    const { steps } = await simulate({ ...small, plan: peace })
-    for (let at = 0; at < steps; at++) {
-      const { found } = await simulate({ ...small, plan: (step) => (step === at ? fault : undefined) })
-      expect(found, `${fault} at step ${at}`).toEqual([])
-    }
-  })
+  it.each(faults)(
+    'holds with %s at any one step',
+    async (fault) => {
+      const { steps } = await simulate({ ...small, plan: peace })
+      for (let at = 0; at < steps; at++) {
+        const { found } = await simulate({ ...small, plan: (step) => (step === at ? fault : undefined) })
+        expect(found, `${fault} at step ${at}`).toEqual([])
+      }
+    },
+    60_000,
+  )
 
   it.each<[Fault, Fault]>([
     ['late', 'crash-before'],
     ['hang-after', 'takeover-after'],
     ['error-after', 'crash-after'],
     ['takeover-before', 'late'],
-  ])('holds with %s at any step, and %s three steps later', async (first, second) => {
-    const { steps } = await simulate({ ...small, plan: peace })
-    for (let at = 0; at < steps; at++) {
-      const plan: Plan = (step) => (step === at ? first : step === at + 3 ? second : undefined)
-      expect((await simulate({ ...small, plan })).found, `${first} at step ${at}`).toEqual([])
-    }
-  })
+  ])(
+    'holds with %s at any step, and %s three steps later',
+    async (first, second) => {
+      const { steps } = await simulate({ ...small, plan: peace })
+      for (let at = 0; at < steps; at++) {
+        const plan: Plan = (step) => (step === at ? first : step === at + 3 ? second : undefined)
+        expect((await simulate({ ...small, plan })).found, `${first} at step ${at}`).toEqual([])
+      }
+    },
+    60_000,
+  )
 
   const given = process.env['HEADRACE_SEED']
   const count = Number(process.env['HEADRACE_SEEDS'] ?? 300)
@@ -145,12 +153,16 @@ const broken: [what: string, tamper: NonNullable<Scenario['tamper']>, promise: s
 ]
 
 describe('the checker catches', () => {
-  it.each(broken)('%s', async (_, tamper, promise) => {
-    const promises = new Set<string>()
-    for (let seed = 0; seed < 40 && !promises.has(promise); seed++) {
-      const { found } = await simulate({ ...randomScenario(seed), tamper }).catch(() => ({ found: [] as string[] }))
-      for (const each of found) promises.add(each.split(':')[0]!)
-    }
-    expect([...promises]).toContain(promise)
-  })
+  it.each(broken)(
+    '%s',
+    async (_, tamper, promise) => {
+      const promises = new Set<string>()
+      for (let seed = 0; seed < 40 && !promises.has(promise); seed++) {
+        const { found } = await simulate({ ...randomScenario(seed), tamper }).catch(() => ({ found: [] as string[] }))
+        for (const each of found) promises.add(each.split(':')[0]!)
+      }
+      expect([...promises]).toContain(promise)
+    },
+    60_000,
+  )
 })

@@ -203,6 +203,17 @@ describe('the same id', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('whose first caller gives up in line is still written for those who joined', async () => {
+    const { clock, writer } = setup({})
+    const controller = new AbortController()
+    const first = ending(clock, writer.write('a', one, { id: 'x', signal: controller.signal }))
+    const second = ending(clock, writer.write('a', one, { id: 'x' }))
+    controller.abort()
+    expect(await first).toMatchObject({ code: 'ABORTED' })
+    expect(await second).toMatchObject({ sequence: 1 })
+    expect(writer.stats().waiting).toBe(0)
+  })
+
   it('counts against waitingMax with every call that waits for it', async () => {
     const { clock, writer } = setup({ waitingMax: 3, change: () => ({ commit: never }) })
     const ends = Array.from({ length: 5 }, () => ending(clock, writer.write('a', one, { id: 'x', deadlineMs: 50 })))
