@@ -119,6 +119,21 @@ describe('a decide that', () => {
     expect(await again.write('other', 1)).toMatchObject({ sequence: 1 })
   })
 
+  it('changes in place what was read back from the store is refused too', async () => {
+    const store = memoryStore()
+    const create = (decide: (state: Any) => Answered) =>
+      createWriter<Any, number, unknown, unknown>({
+        ...{ name: 'any', initial: () => ({ n: 0 }), decide, store, clock: manualClock() },
+      })
+    const first = await create((state) => ({ ...good(state), result: { list: [1] } })).write('k', 1, { id: 'x' })
+    const next = create((state) => ({ state: Object.assign(state as object, { n: 7 }), result: 1 }))
+    await expect(next.write('k', 1)).rejects.toMatchObject({ code: 'REJECTED' })
+    const again = await next.write('k', 1, { id: 'x' })
+    expect(again).toEqual({ ...first, replayed: true })
+    expect(Object.isFrozen((again.result as { list: number[] }).list)).toBe(true)
+    expect(await next.read('k')).toEqual({ n: 1 })
+  })
+
   it('hands its state out as the result hands it out frozen', async () => {
     const writer = setup((state) => ({ state, result: state }))
     const { result } = await writer.write('k', 1)
