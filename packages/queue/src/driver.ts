@@ -14,9 +14,13 @@ export interface QueueDriver {
   declare(queue: QueueDeclaration): Promise<readonly QueueDifference[]>
   /**
    * Stores the messages, in this order; two calls take effect in the order of the calls.
-   * @returns one outcome for each message. A rejection means that every outcome is unknown.
+   * @returns one outcome for each message, or the promise of one where the backend answers for each by itself. A rejection
+   * means that an outcome is unknown.
    */
-  publish(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]>
+  publish(
+    queue: string,
+    messages: readonly QueueMessage[],
+  ): Promise<readonly (PublishOutcome | Promise<PublishOutcome>)[]>
   /**
    * Delivers the messages of one partition, oldest first, until the subscription ends. Of several subscriptions to one
    * partition a single one is active; another becomes active when it ends.

@@ -1,4 +1,5 @@
 import type { Delivery } from './driver.ts'
+import { createFifo } from './fifo.ts'
 import type { Source } from './source.ts'
 
 /** A delivery on its way through this process. */
@@ -46,7 +47,8 @@ export interface Lanes {
 export function createLanes(wake: () => void): Lanes {
   const keyed = new Map<string, Lane>()
   const all = new Set<Lane>()
-  const free = new Set<Lane>()
+  // Also holds lanes that were emptied since: taking one is in constant time, and passes them over.
+  const free = createFifo<Lane>()
   let ready = 0
   let waiting = 0
 
@@ -54,7 +56,7 @@ export function createLanes(wake: () => void): Lanes {
     lane.state = 'ready'
     if (lane.waiting.length > 0) {
       ready += lane.waiting.length
-      free.add(lane)
+      free.push(lane)
       return wake()
     }
     all.delete(lane)
@@ -78,22 +80,26 @@ export function createLanes(wake: () => void): Lanes {
       waiting++
       if (lane.state !== 'ready') return
       ready++
-      free.add(lane)
+      if (lane.waiting.length === 1) free.push(lane)
       wake()
     },
     take(max) {
       const stretches: Stretch[] = []
       let taken = 0
-      for (const lane of free) {
-        if (taken === max) break
-        const alone = lane.waiting[0]!.alone
-        if (alone && taken > 0) continue
+      for (let lane = free.peek(0); lane && taken < max; lane = free.peek(0)) {
+        const [first] = lane.waiting
+        if (!first || lane.state !== 'ready') {
+          free.shift()
+          continue
+        }
+        const { alone } = first
+        if (alone && taken > 0) break
+        free.shift()
         let length = 1
         while (!alone && taken + length < max && lane.waiting[length]?.alone === false) length++
         ready -= lane.waiting.length
         waiting -= length
         taken += length
-        free.delete(lane)
         lane.state = 'running'
         const items = lane.waiting.length === length ? lane.waiting : lane.waiting.splice(0, length)
         if (items === lane.waiting) lane.waiting = []
@@ -124,7 +130,6 @@ export function createLanes(wake: () => void): Lanes {
         if (lane.state === 'ready') ready -= before - kept.length
         if (kept.length > 0 || lane.state === 'running') continue
         lane.cancel?.()
-        free.delete(lane)
         all.delete(lane)
         if (lane.key !== undefined) keyed.delete(lane.key)
       }

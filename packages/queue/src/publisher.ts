@@ -91,15 +91,17 @@ export function createPublisher(
     if (wanted.length === 0) return
     const answered = publishAll(wanted).then((outcomes) => {
       wanted.forEach((pending, at) => {
-        leave(pending)
-        end(pending, failure(pending.message, outcomes[at]))
+        const outcome = outcomes[at]
+        const unknown = (cause: unknown) => settle(pending, { type: 'unknown', cause })
+        if (outcome instanceof Promise) outcome.then((known) => settle(pending, known), unknown)
+        else settle(pending, outcome)
       })
     })
     // The place in line comes back after the deadline of its last message, whether or not the driver answers.
     await within(clock, publishMs, answered).catch(() => {})
   }
 
-  async function publishAll(wanted: readonly Pending[]): Promise<readonly PublishOutcome[]> {
+  async function publishAll(wanted: readonly Pending[]): ReturnType<QueueDriver['publish']> {
     try {
       return await driver.publish(
         queue,
@@ -108,6 +110,11 @@ export function createPublisher(
     } catch (cause) {
       return wanted.map(() => ({ type: 'unknown', cause }))
     }
+  }
+
+  const settle = (pending: Pending, outcome: PublishOutcome | undefined) => {
+    leave(pending)
+    end(pending, failure(pending.message, outcome))
   }
 
   function failure(message: QueueMessage, outcome: PublishOutcome | undefined): HeadraceError | undefined {

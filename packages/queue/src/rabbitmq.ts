@@ -60,7 +60,8 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   const channel = () => channelOf(consuming)
 
   async function storeDurably(...sent: ReturnType<typeof toEnvelope>): Promise<void> {
-    const [outcome] = await confirms.publish([sent])
+    const [answer] = await confirms.publish([sent])
+    const outcome = await answer
     if (outcome?.type === 'stored') return
     throw new Error(`the broker did not store it: ${outcome?.type}`, { cause: outcome })
   }
@@ -70,7 +71,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   const addressed = (queue: string, message: StoredMessage) =>
     toEnvelope(message, { routingKey: partitionQueue(queue, message.partition) })
 
-  async function publishDelayed(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]> {
+  async function publishDelayed(queue: string, messages: readonly QueueMessage[]): ReturnType<QueueDriver['publish']> {
     const tooLong = messages.some((message) => message.delayMs > delayMaxMs)
     if (tooLong) return messages.map(() => ({ type: 'refused', reason: `delays reach up to ${delayMaxMs} ms` }))
     try {
@@ -111,11 +112,11 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       partitionsOf.set(queue.name, queue.partitions)
       return []
     },
-    async publish(queue, messages): Promise<readonly PublishOutcome[]> {
+    async publish(queue, messages) {
       // Also false while the broker blocks publishers: what is written then waits in this process without a bound.
       if (!connection.ready) {
         const cause = new Error('not connected, or blocked by an alarm of the broker')
-        return messages.map(() => ({ type: 'unsent', cause }))
+        return messages.map((): PublishOutcome => ({ type: 'unsent', cause }))
       }
       const now = messages.filter((message) => message.delayMs === 0)
       const sending = now.length > 0 ? confirms.publish(now.map((message) => addressed(queue, message))) : []

@@ -226,6 +226,23 @@ describe('publish', () => {
     expect(await outcome(queue.publish('a'))).toMatchObject({ code: 'TIMEOUT', cause: new Error('socket closed') })
   })
 
+  it('answers for each message when a driver does, and takes a rejection for an unknown outcome', async () => {
+    const answers = [deferred<PublishOutcome>(), deferred<PublishOutcome>(), deferred<PublishOutcome>()]
+    const wrap = (driver: ReturnType<typeof memoryQueue>) => ({
+      ...driver,
+      publish: async () => answers.map(({ promise }) => promise),
+    })
+    const { queue } = setUp({}, { wrap })
+    const [first, second, third] = ['a', 'b', 'c'].map((body) => outcome(queue.publish(body)))
+    answers[1]!.resolve({ type: 'stored' })
+    expect(await second).toBe(undefined)
+    expect((await queue.stats()).unconfirmed).toBe(2)
+    answers[2]!.reject(new Error('gone'))
+    expect(await third).toMatchObject({ code: 'TIMEOUT', cause: new Error('gone') })
+    answers[0]!.resolve({ type: 'refused', reason: 'no' })
+    expect(await first).toMatchObject({ code: 'REJECTED' })
+  })
+
   it('is ABORTED by its signal in the same turn', async () => {
     const { wrap } = held()
     const { queue, clock } = setUp({}, { wrap })

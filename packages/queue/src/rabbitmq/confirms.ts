@@ -1,13 +1,14 @@
 import type { Buffer } from 'node:buffer'
 import type { Channel, Envelope } from 'rabbitmq-client'
 import type { PublishOutcome } from '../driver.ts'
+import { nextTurn } from './turn.ts'
 
 /** A channel in confirm mode, made when it is first used and again when it is gone. */
 export interface Confirms {
   /** Waits for the connection, and makes the channel. */
   open(): Promise<void>
-  /** One outcome for each message. Calls that overlap keep their order. */
-  publish(messages: readonly (readonly [Envelope, Buffer])[]): Promise<readonly PublishOutcome[]>
+  /** The outcome of each message. Calls that overlap keep their order. */
+  publish(messages: readonly (readonly [Envelope, Buffer])[]): Promise<readonly Promise<PublishOutcome>[]>
 }
 
 export function createConfirms(open: () => Promise<Channel>): Confirms {
@@ -24,39 +25,33 @@ export function createConfirms(open: () => Promise<Channel>): Confirms {
     return opening
   }
 
+  async function send({ channel, returned }: Confirming, envelope: Envelope, body: Buffer): Promise<PublishOutcome> {
+    if (!channel.active) return { type: 'unsent', cause: new Error('the channel is closed') }
+    const correlationId = String(sequence++)
+    try {
+      await channel.basicPublish({ ...envelope, correlationId }, body)
+    } catch (cause) {
+      returned.delete(correlationId)
+      // A negative confirmation is what an overflow with `reject-publish` looks like. Everything else, also an error with
+      // the text of a refusal, may belong to another message: the client gives it to the first that waits.
+      return (cause as { code?: unknown }).code === 'NACK' ? { type: 'full' } : { type: 'unknown', cause }
+    }
+    // What cannot be routed is confirmed all the same; the client emits its return in the next turn of the event loop.
+    await nextTurn()
+    return returned.delete(correlationId) ? unroutable : stored
+  }
+
   return {
     async open() {
       await confirming()
     },
     async publish(messages) {
-      let current: Confirming
       try {
-        current = await confirming()
+        const current = await confirming()
+        return messages.map(([envelope, body]) => send(current, envelope, body))
       } catch (cause) {
-        return messages.map(() => ({ type: 'unsent', cause }))
+        return messages.map(async (): Promise<PublishOutcome> => ({ type: 'unsent', cause }))
       }
-      const { channel, returned } = current
-      const ids: string[] = []
-      const outcomes = await Promise.all(
-        messages.map(async ([envelope, body]): Promise<PublishOutcome> => {
-          const correlationId = String(sequence++)
-          ids.push(correlationId)
-          if (!channel.active) return { type: 'unsent', cause: new Error('the channel is closed') }
-          try {
-            await channel.basicPublish({ ...envelope, correlationId }, body)
-            return stored
-          } catch (cause) {
-            // A negative confirmation is what an overflow with `reject-publish` looks like. Everything else, also an error
-            // with the text of a refusal, may belong to another message: the client gives it to the first that waits.
-            return (cause as { code?: unknown }).code === 'NACK' ? { type: 'full' } : { type: 'unknown', cause }
-          }
-        }),
-      )
-      // What cannot be routed is confirmed all the same; the client emits its return one turn of the event loop later.
-      await new Promise((resolve) => setImmediate(resolve))
-      return outcomes.map((outcome, at) =>
-        returned.delete(ids[at]!) && outcome.type === 'stored' ? unroutable : outcome,
-      )
     },
   }
 }

@@ -2,6 +2,7 @@ import type { AsyncMessage, Channel } from 'rabbitmq-client'
 import type { DeadInfo, Delivery, Settlement, Subscriber, Subscription } from '../driver.ts'
 import { fromEnvelope, redeliveriesOf, type StoredMessage } from './envelope.ts'
 import { partitionQueue } from './names.ts'
+import { nextTurn } from './turn.ts'
 
 /**
  * A subscription with a channel of its own: closing it gives everything back in order, and an acknowledgement can never
@@ -61,6 +62,8 @@ export async function subscribe(
     async settle(settlements: readonly Settlement[]) {
       const open = settlements.filter(({ tag }) => unsettled.has(tag))
       await Promise.all(open.map(({ tag, dead }) => dead && bury(unsettled.get(tag)!, dead)))
+      // Deliveries of one read come one by one; waiting a turn lets one frame acknowledge them all.
+      await nextTurn()
       if (ended) throw new Error('the subscription has ended')
       const tags = open.map(({ tag }) => tag).filter((tag) => unsettled.has(tag))
       if (tags.length > 0) acknowledge(tags)

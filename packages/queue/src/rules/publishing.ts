@@ -81,7 +81,7 @@ export const publishingRules: readonly Rule<QueueSubject, QueueSupports>[] = [
       const publishes = Array.from({ length: 40 }, (_, at) =>
         (at % 2 ? subject.peer : subject.driver).publish(queue.name, [message(`${at}`), message(`${at}'`)]),
       )
-      const outcomes = (await Promise.all(publishes)).flat()
+      const outcomes = await Promise.all((await Promise.all(publishes)).flat())
       assert.equal(outcomes.filter((outcome) => outcome.type === 'stored').length, 80)
       const collected = await queue.subscribe()
       await collected.received(80)
@@ -109,7 +109,7 @@ export const publishingRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     name: 'nothing is stored in a queue that does not exist, and nobody is told that it is',
     async check({ driver }) {
       const name = `missing-${process.pid}-${Date.now()}`
-      const outcomes = await driver.publish(name, [message('a')]).catch(() => [])
+      const outcomes = await Promise.all(await driver.publish(name, [message('a')]).catch(() => []))
       assert.notEqual(outcomes[0]?.type, 'stored')
       await assert.rejects(driver.subscribe(name, 0, { credit: 1, onDelivery() {}, onLost() {} }))
     },

@@ -60,7 +60,7 @@ export function testQueue(subject: QueueSubject, name: string): TestQueue {
     until,
     quiet: () => subject.elapse(150),
     async publish(...messages) {
-      const outcomes = await subject.driver.publish(name, messages)
+      const outcomes = await Promise.all(await subject.driver.publish(name, messages))
       assert.equal(outcomes.length, messages.length, 'one outcome for each message')
       return outcomes
     },
