@@ -3,7 +3,7 @@ import { HeadraceError, isHeadraceError } from '@headrace/core'
 import { type Decide, decided, thrownMessage } from './decision.ts'
 import type { JsonGuard } from './json.ts'
 import type { KnownState } from './known-state.ts'
-import { fail, type Pending, type Remembered } from './pending.ts'
+import type { Pending, Remembered } from './pending.ts'
 import type { NewEvent, StoredReceipt, StoredState } from './store.ts'
 
 /** Decisions in order of arrival on top of the states of a term; nothing of it is true before it is committed. */
@@ -11,6 +11,8 @@ export interface Draft<State, Command, Result> {
   /** The writes, and what each comes to, at the same index. */
   readonly writes: readonly Pending<Command, Result>[]
   readonly receipts: readonly Remembered<Result>[]
+  /** Those whose decision failed, and why; nothing else of them is in the draft. */
+  readonly refused: readonly { readonly pending: Pending<Command, Result>; readonly error: HeadraceError }[]
   readonly states: ReadonlyMap<string, KnownState<State>>
   readonly rows: {
     readonly states: readonly StoredState[]
@@ -19,7 +21,7 @@ export interface Draft<State, Command, Result> {
   }
 }
 
-/** Decides every write of a batch. One whose decision fails is answered at once with its error and is not in the draft. */
+/** Decides every write of a batch. */
 export function draftOf<State, Command, Result, Event>(
   batch: readonly Pending<Command, Result>[],
   options: {
@@ -29,12 +31,12 @@ export function draftOf<State, Command, Result, Event>(
     readonly withEvents: boolean
     /** What a term knows of a key; it may throw HeadraceError `REJECTED`. */
     readonly stateOf: (key: string) => KnownState<State>
-    readonly failed: (pending: Pending<Command, Result>) => void
   },
 ): Draft<State, Command, Result> {
-  const { decide, guard, withEvents, stateOf, failed } = options
+  const { decide, guard, withEvents, stateOf } = options
   const writes: Pending<Command, Result>[] = []
   const remembered: Remembered<Result>[] = []
+  const refused: { pending: Pending<Command, Result>; error: HeadraceError }[] = []
   const states = new Map<string, KnownState<State>>()
   const receipts: StoredReceipt[] = []
   const events: NewEvent[] = []
@@ -55,12 +57,11 @@ export function draftOf<State, Command, Result, Event>(
       remembered.push({ key, sequence, fingerprint, result })
       if (added) events.push(...added)
     } catch (cause) {
-      fail(pending, isHeadraceError(cause) ? cause : unwritable(cause))
-      failed(pending)
+      refused.push({ pending, error: isHeadraceError(cause) ? cause : unwritable(cause) })
     }
   }
   const stored = Array.from(states, ([key, { sequence, state }]) => ({ key, sequence, state: JSON.stringify(state) }))
-  return { writes, receipts: remembered, states, rows: { states: stored, receipts, events } }
+  return { writes, receipts: remembered, refused, states, rows: { states: stored, receipts, events } }
 }
 
 function unwritable(cause: unknown): HeadraceError {

@@ -109,9 +109,16 @@ export function createLane<State, Command, Result, Event>(
     let rest: readonly Pending<Command, Result>[] = batch
     try {
       while (rest.length > 0) {
+        const looked = lookFirst
         const { stateOf, receipts } = await load(term, rest)
         rest = replay(rest, receipts)
-        const draft = draftOf(rest, { decide, guard, withEvents, stateOf, failed: settled })
+        const draft = draftOf(rest, { decide, guard, withEvents, stateOf })
+        if (draft.refused.length > 0 && !looked) {
+          // Whatever decide says today: an id that is known gets its receipt.
+          lookFirst = true
+          continue
+        }
+        for (const { pending, error } of draft.refused) refuse(pending, error)
         rest = draft.writes
         if (rest.length > 0) rest = await commit(term, draft)
       }
@@ -213,10 +220,7 @@ export function createLane<State, Command, Result, Event>(
     ownership.forfeit()
     const stale = new HeadraceError('STALE', 'another owner has taken the partition over; nothing was written')
     failed(stale)
-    for (const pending of writes) {
-      fail(pending, stale)
-      settled(pending)
-    }
+    for (const pending of writes) refuse(pending, stale)
     return []
   }
 
@@ -227,11 +231,13 @@ export function createLane<State, Command, Result, Event>(
     return false
   }
 
+  function refuse(pending: Pending<Command, Result>, error: HeadraceError): void {
+    fail(pending, error)
+    settled(pending)
+  }
+
   function failWaiting(error: HeadraceError): void {
-    for (const pending of waiting) {
-      fail(pending, error)
-      settled(pending)
-    }
+    for (const pending of waiting) refuse(pending, error)
     waiting.clear()
   }
 

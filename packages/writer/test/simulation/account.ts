@@ -18,10 +18,14 @@ export interface Spent {
 
 export const poison = 13
 
+/** An amount that may be accepted now and throw later: whoever asks again must get the answer of then. */
+export const moody = 11
+
 export const opened = (): Account => ({ writes: 0, left: 40, trace: 1 })
 
 export function spend({ writes, left, trace }: Account, { amount }: Spend): Decision<Account, Spent, number> {
   if (amount === poison) throw new Error('poison')
+  if (amount === moody && amount > left) throw new Error('overdrawn')
   // A refusal is an answer too: it leaves the state alone, and a later one may be accepted.
   if (amount > left) return { result: { accepted: false, trace } }
   const next = { writes: writes + 1, left: left - amount, trace: (trace * 31 + amount) % 1_000_003 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isHeadraceError } from '@headrace/core'
 import type { Operation } from '@headrace/core/testing'
 import type { Loaded, Receipt, StoredReceipt } from '@headrace/writer'
 import { type Account, opened, type Spent, spend } from './account.ts'
@@ -33,6 +34,7 @@ export function violations(evidence: Evidence): string[] {
   const found = [
     ...answersAreStored(evidence, receipts),
     ...fencesHold(evidence),
+    ...answersStay(evidence),
     ...nothingHappened(evidence, receipts),
   ]
   for (const key of keys) {
@@ -58,6 +60,20 @@ function* answersAreStored({ operations }: Evidence, receipts: ReadonlyMap<strin
     if (!stored) yield `lost: ${input.id} was answered and is not in the store`
     else if (stored.sequence !== output.sequence || stored.result !== JSON.stringify(output.result)) {
       yield `lost: ${input.id} was answered with ${output.sequence}, the store has ${stored.sequence}`
+    }
+  }
+}
+
+/** Who has been given a receipt is given it again, and never told that the write is refused. */
+function* answersStay({ operations }: Evidence) {
+  const answered = new Map<string, number>()
+  for (const { input, outcome, answeredAt } of operations) {
+    if (outcome.type === 'ok') answered.set(input.id, Math.min(answeredAt, answered.get(input.id) ?? answeredAt))
+  }
+  for (const { input, outcome, invokedAt } of operations) {
+    const refused = outcome.type === 'fail' && isHeadraceError(outcome.error, 'REJECTED')
+    if (refused && (answered.get(input.id) ?? Number.POSITIVE_INFINITY) < invokedAt) {
+      yield `one answer: ${input.id} was answered, and refused when it came again`
     }
   }
 }

@@ -4,7 +4,7 @@ import { createLocks, type LockDriver } from '@headrace/lock'
 import { memoryLocks } from '@headrace/lock/memory'
 import { createWriter, type Receipt, type Store, type Writer } from '@headrace/writer'
 import { memoryStore } from '@headrace/writer/memory'
-import { type Account, opened, poison, type Spend, type Spent, spend } from './account.ts'
+import { type Account, moody, opened, poison, type Spend, type Spent, spend } from './account.ts'
 import { type Evidence, type Input, type StoreEffect, violations } from './checker.ts'
 import { createNemesis, type Plan, type Process } from './nemesis.ts'
 
@@ -82,7 +82,7 @@ export async function simulate(scenario: Scenario): Promise<{ found: string[]; s
   async function client(name: number, own: Random): Promise<void> {
     const chance = (share: number) => own.next() < share
     for (let at = 0; at < writes; at++) {
-      const amount = chance(0.05) ? poison : 1 + randomBelow(own, 9)
+      const amount = chance(0.05) ? poison : chance(0.15) ? moody : 1 + randomBelow(own, 9)
       const input = { id: `${name}-${at}`, key: keys[randomBelow(own, keys.length)]!, amount }
       // Some callers have not heard that there is another owner by now.
       const route = () => (chance(0.3) ? owners[randomBelow(own, owners.length)]! : owners.at(-1)!)
