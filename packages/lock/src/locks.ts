@@ -57,10 +57,11 @@ export function createLocks(driver: LockDriver, options: LocksOptions = {}): Loc
   const reception = createReception(driver, settings)
   const reentrancy = settings.reentrancy === 'none' ? undefined : createReentrancy()
 
-  const request = async (key: string, own: AcquireOptions | undefined, how: 'once' | 'wait') => {
-    const wish = settings.wish(own)
-    return reentrancy?.borrow(key, wish) ?? reception.request(key, wish, how)
-  }
+  const plain = (key: string, own: AcquireOptions | undefined, how: 'once' | 'wait') =>
+    reception.request(key, () => settings.wish(own), how)
+  const request: typeof plain = reentrancy
+    ? async (key, own, how) => reentrancy.borrow(key, settings.wish(own)) ?? plain(key, own, how)
+    : plain
   const acquire = (key: string, own?: AcquireOptions) => request(key, own, 'wait') as Promise<Lease>
   const acquireAll = (keys: readonly string[], own?: AcquireOptions) => acquireSet(acquire, settings, keys, own)
   const evict = (key: string, how: 'ask' | 'force') => {

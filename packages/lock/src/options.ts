@@ -95,8 +95,8 @@ export function readSettings(driver: LockDriver, options: LocksOptions): Setting
       `${name} gives no fencing tokens; to accept leases without, pass fencing: 'none'`,
     )
 
-  const wish = (own: AcquireOptions | undefined): Wish => {
-    const { ttlMs = ttlDefaultMs, waitMs = waitDefaultMs, label = labelDefault, signal, mode = 'exclusive' } = own ?? {}
+  const read = (own: AcquireOptions): Wish => {
+    const { ttlMs = ttlDefaultMs, waitMs = waitDefaultMs, label = labelDefault, signal, mode = 'exclusive' } = own
     checkNumber('ttlMs', ttlMs, { min: supports.ttlMinMs, max: supports.ttlMaxMs })
     checkNumber('waitMs', waitMs, { min: Number.MIN_VALUE })
     if (label !== undefined) checkLabel(label)
@@ -105,7 +105,8 @@ export function readSettings(driver: LockDriver, options: LocksOptions): Setting
     checkShares(driver)
     return { ttlMs, waitMs, label, signal, share: readers }
   }
-  wish(undefined)
+  const usual = read({})
+  const wish = (own: AcquireOptions | undefined) => (own ? read(own) : usual)
   return { clock, random, emit: guardObserver(observe), handoverMax, callMs, pollMs, waitingMax, reentrancy, wish }
 }
 

@@ -12,8 +12,11 @@ import { Waiter } from './waiter.ts'
 
 /** Where the callers of one process line up, each key for itself, in front of one session of the backend. */
 export interface Reception {
-  /** @param how `once`: takes the first answer, null where the key is held. */
-  request(key: string, wish: Wish, how: 'once' | 'wait'): Promise<Lease | null>
+  /**
+   * @param wish says what the caller wants; what it throws becomes a rejection.
+   * @param how `once`: takes the first answer, null where the key is held.
+   */
+  request(key: string, wish: () => Wish, how: 'once' | 'wait'): Promise<Lease | null>
   /** One bounded call to the backend that is no request for a lease. */
   call<T>(what: string, run: (session: LockSession) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -93,8 +96,9 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
   }
 
   return {
-    request: (key, wish, how) =>
+    request: (key, wishOf, how) =>
       new Promise((resolve, reject) => {
+        const wish = wishOf()
         checkKey('key', key)
         checkOpen()
         if (wish.signal?.aborted) throw abortedError(wish.signal, 'the acquisition')

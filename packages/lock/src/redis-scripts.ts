@@ -197,21 +197,21 @@ end
 const acquireFast = `
 local reply = { now }
 local present = format('%d', us)
+local ttl, exclusive = ARGV[3], string.byte(ARGV[4]) == 48
 local rest
 for n, key in ipairs(KEYS) do
   local at = n * 3
-  local tail, ttl, more = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local value = redis.pcall('GET', key)
   local first, tokens
   if type(value) == 'string' then first, tokens = match(value, '^f(%d+) (%d+)$') end
-  if (first or not value) and string.byte(more) == 48 then
+  if exclusive and (first or not value) then
     -- Above the last token, and above the time: the second holds also when the first was lost with the data.
     local token, text = us, present
     if first and first + tokens > us then
       token = first + tokens
       text = format('%d', token)
     end
-    call('SET', key, 'x' .. text .. ' ' .. tail, 'PX', ttl)
+    call('SET', key, 'x' .. text .. ' ' .. ARGV[n + 4], 'PX', ttl)
     reply[at - 1], reply[at], reply[at + 1] = HELD, token, 0
   else
     reply[at - 1], reply[at], reply[at + 1] = FAILED, '', 0
@@ -230,11 +230,12 @@ end
 `
 
 const acquireRest = `
+local weight, capacity, wait = match(ARGV[4], '^(%d+) (%d+) (%d+)$')
+ttl, wait, weight, capacity = tonumber(ttl), tonumber(wait), tonumber(weight), tonumber(capacity)
 for _, n in ipairs(rest) do
-  local key, ttl = KEYS[n], tonumber(ARGV[n * 3 + 1])
-  local tokens, id, label = match(ARGV[n * 3], '^(%d+) (%S+) (.*)$')
-  local weight, capacity, wait = match(ARGV[n * 3 + 2], '^(%d+) (%d+) (%d+)$')
-  wait, tokens, weight, capacity = tonumber(wait), tonumber(tokens), tonumber(weight), tonumber(capacity)
+  local key = KEYS[n]
+  local tokens, id, label = match(ARGV[n + 4], '^(%d+) (%S+) (.*)$')
+  tokens = tonumber(tokens)
   local state, err = load(key)
   if err then
     answer(n, FAILED, err, 0)

@@ -1,5 +1,5 @@
 import { type Clock, checkInteger, HeadraceError } from '@headrace/core'
-import type { LockDriver, LockState, Party, Standing } from './driver.ts'
+import type { AcquireRequest, LockDriver, LockState, Party, Standing } from './driver.ts'
 import { type Ioredis, type NodeRedis, redisPort } from './redis-client.ts'
 import { acquireScript, evictScript, inspectScript, releaseScript, renewScript, type Script } from './redis-scripts.ts'
 
@@ -31,7 +31,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
   const port = redisPort(client)
   const channels = `${prefix}:to:`
   // The receivers of a message are counted on the node that sends it; in a cluster they may be on others.
-  const fixed = [tokenKeepMs, `${claimMs} ${port.cluster ? 0 : 1} ${channels}`]
+  const fixed: (string | number)[] = [tokenKeepMs, `${claimMs} ${port.cluster ? 0 : 1} ${channels}`]
 
   return {
     name: 'redis',
@@ -49,6 +49,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
       const { clock } = events
       const server = serverTime(clock)
       let listening: Promise<() => void> | undefined
+      let hears = false
 
       const hear = (message: string) => {
         const [word, id = '', token = '0', count, grantedMs, ttlMs] = message.split(' ')
@@ -64,70 +65,85 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
             sinceMs: server.momentOf(id, Number(grantedMs)),
           })
       }
-      const listen = () => {
-        listening ??= port.listen(channels + events.session, hear, events.missed).catch((error) => {
-          listening = undefined
-          throw error
-        })
-        return listening
-      }
-      const run = async (script: Script, keys: string[], args: (string | number)[]) => {
+      const listen = async () => {
+        listening ??= port.listen(channels + events.session, hear, events.missed)
         try {
-          return (await port.run(script, keys, [...fixed, ...args])) as unknown[]
+          await listening
+          hears = true
+        } catch (error) {
+          listening = undefined
+          throw refusal(error) ?? error
+        }
+      }
+      const keyOf = (key: string) => `${prefix}:{${escaped(key)}}`
+      const run = async (script: Script, requests: readonly { readonly key: string }[], args: (string | number)[]) => {
+        const keys = requests.map(({ key }) => keyOf(key))
+        try {
+          return (await port.run(script, keys, args)) as unknown[]
         } catch (error) {
           throw refusal(error) ?? error
         }
       }
       /** Runs a script that answers how each id stands, and notes the server's time for those who wait. */
-      const ask = async (
-        script: Script,
-        requests: readonly { readonly key: string; readonly id: string }[],
-        args: (string | number)[],
-      ) => {
+      const ask = async (script: Script, requests: readonly Asked[], args: (string | number)[]) => {
         const sentMs = clock.nowMs()
-        const reply = await run(script, keysOf(requests), args)
-        return requests.map(({ id }, at) => {
-          const standing = standingIn(reply, 1 + at * 3)
+        const reply = await run(script, requests, args)
+        return requests.map(({ id, tokens }, at) => {
+          const standing = standingIn(reply, 1 + at * 3, tokens)
           if (standing.state === 'queued') server.sample(id, sentMs, Number(reply[0]))
           else server.forget(id)
           return standing
         })
       }
-      const keyOf = (key: string) => `${prefix}:{${escaped(key)}}`
-      const keysOf = (requests: readonly { readonly key: string }[]) => requests.map(({ key }) => keyOf(key))
+      const acquire = (requests: readonly AcquireRequest[], terms: string) => {
+        const [ttl, ...more] = terms.split(' ')
+        const args = [...fixed, ttl!, more.join(' ')]
+        for (const { id, tokens, label = '' } of requests) args.push(`${tokens} ${id} ${label}`)
+        return ask(acquireScript, requests, args)
+      }
 
       return {
         async acquire(requests) {
-          const args: (string | number)[] = []
-          for (const { id, ttlMs, waitMs, tokens, share, label = '' } of requests) {
-            const shares = share ? `${share.weight} ${share.capacity}` : '0 0'
-            args.push(`${tokens} ${id} ${label}`, Math.ceil(ttlMs), `${shares} ${Math.ceil(waitMs)}`)
-          }
           server.begin()
           // Who holds must hear too: that it is asked to let go, or has been forced out.
-          await listen()
-          const standings = await ask(acquireScript, requests, args)
-          return standings.map((one, at) =>
-            one.state === 'held' && one.tokens === 0 ? { ...one, tokens: requests[at]!.tokens } : one,
+          if (!hears) await listen()
+          const first = termsOf(requests[0]!)
+          if (requests.every((request) => termsOf(request) === first)) return await acquire(requests, first)
+          // The terms are sent once for each call, so requests with different ones go in different calls.
+          const groups = new Map<string, number[]>()
+          for (const [at, request] of requests.entries()) {
+            const terms = termsOf(request)
+            const group = groups.get(terms)
+            if (group) group.push(at)
+            else groups.set(terms, [at])
+          }
+          const found: Standing[] = []
+          await Promise.all(
+            [...groups].map(async ([terms, places]) => {
+              const answers = await acquire(
+                places.map((at) => requests[at]!),
+                terms,
+              ).catch((error: unknown) => places.map((): Standing => ({ state: 'failed', error })))
+              for (const [n, at] of places.entries()) found[at] = answers[n]!
+            }),
           )
+          return found
         },
         renew: (requests) =>
-          ask(
-            renewScript,
-            requests,
-            requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)]),
-          ),
+          ask(renewScript, requests, [
+            ...fixed,
+            ...requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)]),
+          ]),
         async release(requests) {
-          const ids = requests.map(({ id }) => id)
-          const codes = await run(releaseScript, keysOf(requests), ids)
+          const codes = await run(releaseScript, requests, [...fixed, ...requests.map(({ id }) => id)])
           return codes.map((code, at) => {
-            server.forget(ids[at]!)
+            server.forget(requests[at]!.id)
             if (Number.isNaN(Number(code))) throw refusal(new Error(String(code)))
             return Number(code) === held
           })
         },
-        inspect: async (key) => lockState(await run(inspectScript, [keyOf(key)], [])),
-        evict: async (key, how) => Number(await run(evictScript, [keyOf(key)], [how === 'ask' ? 'a' : 'l'])),
+        inspect: async (key) => lockState(await run(inspectScript, [{ key }], fixed)),
+        evict: async (key, how) => Number(await run(evictScript, [{ key }], [...fixed, how === 'ask' ? 'a' : 'l'])),
         async close() {
           const stop = await listening?.catch(() => undefined)
           stop?.()
@@ -135,6 +151,18 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
       }
     },
   }
+}
+
+/** A request for the standing of an id. */
+interface Asked {
+  readonly key: string
+  readonly id: string
+  readonly tokens?: number
+}
+
+/** All of a request that is no more its own than that of its neighbours. */
+function termsOf({ ttlMs, waitMs, share }: AcquireRequest): string {
+  return `${Math.ceil(ttlMs)} ${share ? `${share.weight} ${share.capacity}` : '0 0'} ${Math.ceil(waitMs)}`
 }
 
 /** Closing braces end the hash tag: without this, the names made from one key could lie in different slots. */
@@ -161,7 +189,9 @@ function serverTime(clock: Clock) {
     sample(id: string, sentMs: number, serverMs: number) {
       samples.set(id, { sentMs, serverMs })
     },
-    forget: (id: string) => samples.delete(id),
+    forget(id: string) {
+      if (samples.size > 0) samples.delete(id)
+    },
     momentOf(id: string, grantedMs: number) {
       const sample = samples.get(id)
       samples.delete(id)
@@ -174,11 +204,12 @@ const held = 1
 const queued = 2
 const gone = 3
 
-function standingIn(reply: unknown[], at: number): Standing {
+/** @param tokens what was asked for; a grant that needed no look at anything else does not repeat it. */
+function standingIn(reply: unknown[], at: number, tokens = 1): Standing {
   const value = reply[at + 1]
   switch (Number(reply[at])) {
     case held:
-      return { state: 'held', token: BigInt(value as number), tokens: Number(reply[at + 2]) }
+      return { state: 'held', token: BigInt(value as number), tokens: Number(reply[at + 2]) || tokens }
     case queued:
       return { state: 'queued', leftMs: Number(value) }
     case gone:

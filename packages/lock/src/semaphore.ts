@@ -33,10 +33,13 @@ export function createSemaphore(
   checkKey('key', key)
   checkInteger('permits', permits, { min: 1, max: permitsMax })
   checkShares(driver)
-  const request = async (options: PermitOptions = {}, how: 'once' | 'wait') => {
+  const request = (options: PermitOptions = {}, how: 'once' | 'wait') => {
     const { permits: weight = 1, ...rest } = options
-    checkInteger('permits', weight, { min: 1, max: permits })
-    return await reception.request(key, { ...settings.wish(rest), share: { weight, capacity: permits } }, how)
+    const wish = () => {
+      checkInteger('permits', weight, { min: 1, max: permits })
+      return { ...settings.wish(rest), share: { weight, capacity: permits } }
+    }
+    return reception.request(key, wish, how)
   }
   const acquire = (options?: PermitOptions) => request(options, 'wait') as Promise<Lease>
   return {
