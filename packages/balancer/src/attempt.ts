@@ -1,4 +1,3 @@
-import { type Clock, within } from '@headrace/core'
 import type { Endpoint } from './endpoint.ts'
 
 /** What a piece of work is told besides its endpoint. */
@@ -11,35 +10,28 @@ export interface Attempt {
 
 export type Work<Metadata, Result> = (endpoint: Endpoint<Metadata>, attempt: Attempt) => Promise<Result> | Result
 
-/** Does the work once, at one endpoint: for `leftMs` at most, and no longer than `signal` allows. */
-export async function attemptOn<Metadata, Result>(
-  work: Work<Metadata, Result>,
-  endpoint: Endpoint<Metadata>,
-  limits: {
-    readonly clock: Clock
-    readonly attempt: number
-    readonly leftMs: number
-    readonly signal: AbortSignal | undefined
-  },
-): Promise<Result> {
-  const { clock, attempt, leftMs, signal } = limits
-  // Made when asked for: an AbortController costs more than all the rest of a call.
-  let controller: AbortController | undefined
-  let failure: { readonly reason: unknown } | undefined
-  const context: Attempt = {
-    get signal() {
-      controller ??= new AbortController()
-      if (failure) controller.abort(failure.reason)
-      return controller.signal
-    },
-    attempt,
+/** A class, because a literal with a getter costs more than all the rest of an attempt. */
+export class OpenAttempt implements Attempt {
+  readonly attempt: number
+  #failure: { readonly reason: unknown } | undefined
+  #controller: AbortController | undefined
+
+  constructor(attempt: number) {
+    this.attempt = attempt
   }
-  try {
-    const running = Promise.resolve(work(endpoint, context))
-    return await within(clock, leftMs, running, { signal, what: `the work at "${endpoint.id}"` })
-  } catch (error) {
-    failure = { reason: error }
-    controller?.abort(error)
-    throw error
+
+  // Made when asked for, because most work does not ask, and it is not cheap either.
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#failure) this.#controller.abort(this.#failure.reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** Nobody waits any more. */
+  fail(reason: unknown): void {
+    this.#failure = { reason }
+    this.#controller?.abort(reason)
   }
 }

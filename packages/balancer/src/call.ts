@@ -6,8 +6,9 @@ import {
   HeadraceError,
   isHeadraceError,
   throwIfAborted,
+  within,
 } from '@headrace/core'
-import { attemptOn, type Work } from './attempt.ts'
+import { OpenAttempt, type Work } from './attempt.ts'
 import type { Budget } from './budget.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type Contender, hedged } from './hedge.ts'
@@ -75,28 +76,42 @@ export async function callThrough<Metadata, Result>(
   }
   throwIfAborted(signal, 'the call')
   route.budget.deposit()
+  type Failed = { readonly endpoint: Endpoint<Metadata>; readonly error: unknown }
   const { clock } = route
   const endMs = clock.nowMs() + deadlineMs
   let tried: Set<string> | undefined
   let attempt = 0
+  // Read again only after something has taken time; the clock is a good part of the cost of a call.
+  let leftMs = deadlineMs
   // Of the last attempt that failed: the outcome for its endpoint.
   let blame = 'ignored' as Outcome
-  let lastError: unknown
+  let failed: Failed | undefined
 
   for (;;) {
-    const pick = await pickNext()
+    const picked = pickNext()
+    const pick = isThenable(picked) ? await picked : picked
+    if (isThenable(picked)) leftMs = endMs - clock.nowMs()
+    if (failed) pay(failed, pick)
     try {
       if (hedgeAfterMs === undefined) return await attemptAt(pick, signal)
       return await hedged(clock, hedgeAfterMs, contenderAt(pick), () => rivalOf(pick))
     } catch (error) {
       const nothingHappened = isHeadraceError(error) && error.retryable
       const repeatable = nothingHappened || (idempotent && blame === 'failure')
-      if (!repeatable || signal?.aborted || attempt >= attempts || clock.nowMs() >= endMs) throw error
-      if (!route.budget.withdraw(clock.nowMs())) throw error
-      lastError = error
+      leftMs = endMs - clock.nowMs()
+      if (!repeatable || signal?.aborted || attempt >= attempts || leftMs <= 0) throw error
+      failed = { endpoint: pick.endpoint, error }
       avoid(pick)
-      route.retried(pick.endpoint, attempt, error)
     }
+  }
+
+  /** A repetition is paid for when it is certain that it will be sent. */
+  function pay({ endpoint, error }: Failed, next: Pick<Metadata>): void {
+    if (!route.budget.withdraw(clock.nowMs())) {
+      next.done('ignored')
+      throw error
+    }
+    route.retried(endpoint, attempt, error)
   }
 
   function avoid(pick: Pick<Metadata>): void {
@@ -105,24 +120,29 @@ export async function callThrough<Metadata, Result>(
   }
 
   function pickNext(): Pick<Metadata> | Promise<Pick<Metadata>> {
-    const leftMs = endMs - clock.nowMs()
     try {
       return route.pick({ key, exclude: tried, deadlineMs: leftMs }, leftMs, signal)
     } catch (error) {
       // That nobody is left to try is the consequence; why the others failed is the cause.
-      throw attempt > 0 && isHeadraceError(error, 'UNAVAILABLE') ? lastError : error
+      throw failed && isHeadraceError(error, 'UNAVAILABLE') ? failed.error : error
     }
   }
 
   async function attemptAt(pick: Pick<Metadata>, stop: AbortSignal | undefined): Promise<Result> {
-    attempt++
+    const context = new OpenAttempt(++attempt)
     let outcome: Outcome = 'ignored'
     try {
-      const leftMs = endMs - clock.nowMs()
-      const result = await attemptOn(work, pick.endpoint, { clock, attempt, leftMs, signal: stop })
+      const running = work(pick.endpoint, context)
+      const result = isThenable(running)
+        ? await within(clock, leftMs, running, {
+            signal: stop,
+            what: `the work at "${pick.endpoint.id}"`,
+          })
+        : running
       outcome = 'success'
       return result
     } catch (error) {
+      context.fail(error)
       // What stops because nobody wants it any more says nothing of who did it.
       if (!stop?.aborted) outcome = classified(error)
       throw error
@@ -152,7 +172,8 @@ export async function callThrough<Metadata, Result>(
   function rivalOf(first: Pick<Metadata>): Contender<Result> | null {
     if (attempt >= attempts) return null
     avoid(first)
-    const pick = route.pickHedge({ key, exclude: tried, deadlineMs: endMs - clock.nowMs() })
+    leftMs = endMs - clock.nowMs()
+    const pick = route.pickHedge({ key, exclude: tried, deadlineMs: leftMs })
     if (!pick) return null
     if (!route.budget.withdraw(clock.nowMs())) {
       pick.done('ignored')
@@ -161,4 +182,8 @@ export async function callThrough<Metadata, Result>(
     route.hedged(pick.endpoint, attempt + 1)
     return contenderAt(pick)
   }
+}
+
+function isThenable<Result>(value: Promise<Result> | Result): value is Promise<Result> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

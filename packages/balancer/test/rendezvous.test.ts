@@ -99,7 +99,10 @@ describe('the pin of a key', () => {
   const steps = fc.array(
     fc.oneof(
       { weight: 5, arbitrary: fc.record({ pick: fc.nat(5) }) },
-      { weight: 4, arbitrary: fc.record({ done: fc.nat(60) }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({ done: fc.nat(60), outcome: fc.constantFrom('success' as const, 'failure' as const) }),
+      },
       {
         weight: 2,
         arbitrary: fc.record({ list: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1 }) }),
@@ -118,6 +121,7 @@ describe('the pin of a key', () => {
         clock,
         random: seededRandom(seed),
         slowStartMs: 0,
+        ejection: { failures: 1, pauseMinMs: 0, shareMax: 1 },
       })
       const open: { key: number; pick: Pick }[] = []
       for (const step of run) {
@@ -126,7 +130,7 @@ describe('the pin of a key', () => {
           await Promise.resolve()
           await new Promise((resolve) => setImmediate(resolve))
         } else if ('done' in step) {
-          open.splice(step.done, 1)[0]?.pick.done('success')
+          open.splice(step.done, 1)[0]?.pick.done(step.outcome)
         } else {
           const pick = balancer.pick({ key: `key ${step.pick}` })
           if (pick) open.push({ key: step.pick, pick })
