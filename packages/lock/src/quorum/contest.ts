@@ -1,0 +1,316 @@
+import { type Clock, HeadraceError, type Random } from '@headrace/core'
+import type { Gone, Held, Queued, Standing } from '../driver.ts'
+import type { QuorumNode } from './node.ts'
+import { createQuarantine } from './quarantine.ts'
+import { askAll, askRaise, askVotes, openRound, type Round, type Terms } from './round.ts'
+import { majority } from './rules.ts'
+
+/** An attempt of this session, from its first vote until it is over. */
+export interface Place extends Terms {
+  /** `turn`: it owns the node in whose queue it was first, and does not have a majority yet. */
+  state: 'asking' | 'queued' | 'turn' | 'held'
+  /** The node in whose queue it is, or was. */
+  at: number
+  /** The last token of its grant. */
+  last: number
+  readonly askedMs: number
+  /** The clock of the node with the queue, at a moment not before `sentMs` of ours. */
+  seen: { readonly at: number; readonly sentMs: number; readonly serverMs: number } | undefined
+  /** Rounds are being asked for it. */
+  busy: boolean
+  ended: boolean
+  /** A turn that came while it was busy. */
+  called: Turn | undefined
+}
+
+/** What a node tells the first in its queue. */
+export interface Turn {
+  readonly at: number
+  readonly last: number
+  readonly grantedMs: number
+  readonly ttlMs: number
+  readonly after: string
+}
+
+export interface Contest {
+  acquire(place: Place): Promise<Standing>
+  /** Looks again for a place that waits. */
+  look(place: Place): Promise<Standing>
+  turn(place: Place, turn: Turn): void
+  renew(place: Place): Promise<Standing>
+  release(terms: Pick<Terms, 'key' | 'id'>): Promise<boolean>
+}
+
+// Those who share the votes of a free key settle it between them within a few round trips.
+const roundsMax = 8
+// A majority that another one has for longer than that is a grant, not a split vote.
+const yieldAfter = 3
+// While it waits, a session asks about a key at least this often: so it finds out that the node with the queue is gone.
+const lookMs = 1_000
+// What two clocks may differ in speed.
+const clockDrift = 0.001
+// What a node can answer to a renewal beside yes and no.
+const isFree = 2
+const isAway = 3
+// Keys for which there was a queue lately are asked for at that node first.
+const busyKeysMax = 10_000
+
+export function createContest(options: {
+  readonly nodes: readonly QuorumNode[]
+  readonly clock: Clock
+  readonly random: Random
+  granted(id: string, held: Held): void
+}): Contest {
+  const { nodes, clock, random, granted } = options
+  const quarantine = createQuarantine(nodes, clock)
+  const everywhere = nodes.map((_, at) => at)
+  const quorum = majority(nodes.length)
+  const busyKeys = new Set<string>()
+
+  const proposal = () => Math.floor(clock.wallMs() * 1_000)
+  const others = (at: number) => everywhere.filter((other) => other !== at)
+  const noteBusy = (key: string) => {
+    if (busyKeys.size >= busyKeysMax) busyKeys.clear()
+    busyKeys.add(key)
+  }
+  const free = ({ key, id }: Terms, at: readonly number[]) => {
+    for (const one of at) nodes[one]!.send(key, `f ${id}`)
+  }
+  const held = (place: Place, last: number): Held => {
+    place.state = 'held'
+    place.last = last
+    return { state: 'held', token: BigInt(last - place.tokens + 1), tokens: place.tokens }
+  }
+  const gone = (round: Round): Gone =>
+    Number.isFinite(round.leftMs) ? { state: 'gone', leftMs: round.leftMs } : { state: 'gone' }
+  const queued = (place: Place, state: 'queued' | 'turn', at: number, leftMs: number): Queued => {
+    place.state = state
+    place.at = at
+    noteBusy(place.key)
+    return { state: 'queued', leftMs: Math.max(1, Math.min(leftMs, lookMs)) }
+  }
+  const unavailable = ({ failures, away }: Round): HeadraceError => {
+    const waits = [...away.values()].map(({ leftMs }) => leftMs)
+    const out = away.size > 0 ? `, ${away.size} stay out because they may have lost data` : ''
+    return new HeadraceError('UNAVAILABLE', `fewer than ${quorum} of ${nodes.length} redis nodes vote${out}`, {
+      cause: failures[0],
+      retryAfterMs: waits.length > 0 ? Math.max(...waits) : undefined,
+    })
+  }
+  /** A refusal that says who owns the key, or a failure: is a majority still possible with those that vote? */
+  const voting = (round: Round) => nodes.length - round.failures.length - round.away.size >= quorum
+  const pause = (attempt: number) => clock.sleep(2 ** attempt * (0.5 + random.next()))
+
+  /** The first node that seems to work has the queue. Which one it is decides the order of waiters, and nothing else. */
+  const queueNode = async (place: Place, except?: ReadonlySet<number>): Promise<number> => {
+    const works = (at: number) => !nodes[at]!.suspect && !nodes[at]!.away
+    if (place.at >= 0 && works(place.at) && !except?.has(place.at)) return place.at
+    const candidates = everywhere.filter((at) => !except?.has(at))
+    // What does not work is tried last, not left out: how else would it be found to work again?
+    for (const at of [...candidates.filter(works), ...candidates.filter((one) => !works(one))]) {
+      try {
+        await nodes[at]!.listen()
+        return at
+      } catch {}
+    }
+    return -1
+  }
+
+  const votes = async (
+    place: Place,
+    to: readonly number[],
+    round: Round,
+    how: { proposal?: number; after?: string; queueAt?: number } = {},
+  ) => {
+    const sentMs = clock.nowMs()
+    await askVotes(nodes, to, place, round, { clock, proposal: proposal(), ...how })
+    if (round.queued) place.seen = { at: round.queued.at, sentMs, serverMs: round.queued.serverMs }
+    if (round.away.size > 0) void quarantine.admit(round.away)
+    return round
+  }
+
+  /** Asks for a place in the queue of one node, and of the next where that does not work. */
+  const enqueue = async (place: Place): Promise<{ at: number; round: Round }> => {
+    const tried = new Set<number>()
+    const failures: unknown[] = []
+    for (;;) {
+      const at = await queueNode(place, tried)
+      const round = openRound(nodes.length)
+      if (at < 0 || place.ended) {
+        round.failures.push(...failures)
+        return { at: -1, round }
+      }
+      await votes(place, [at], round, { queueAt: at })
+      if (round.failures.length === 0 && !round.away.has(at)) return { at, round }
+      failures.push(...round.failures)
+      tried.add(at)
+    }
+  }
+
+  /** What follows from a round, and the rounds that follow from it. */
+  const settle = async (place: Place, begun: Round, queueAt: number): Promise<Standing> => {
+    let round = begun
+    for (let attempt = 0; ; attempt++) {
+      if (place.ended) return { state: 'gone' }
+      const { verdict } = round
+      const first = round.answers[queueAt]
+      // Others would let us pass somebody whose turn it is by the queue.
+      const passes = first?.yes === false && first.owner !== undefined
+      if (passes && round.queued === undefined && place.waitMs === 0) {
+        free(place, everywhere)
+        return gone(round)
+      }
+      if (verdict.state === 'won' && !passes) return held(place, verdict.last)
+      if (verdict.state === 'raise' && !passes) {
+        if (await askRaise(nodes, place, round, verdict.last)) return held(place, verdict.last)
+        if (place.ended) return { state: 'gone' }
+      } else if (!voting(round)) {
+        const admitted = attempt === 0 && (await quarantine.admit(round.away))
+        if (!admitted || place.ended) {
+          free(place, everywhere)
+          return { state: 'failed', error: unavailable(round) }
+        }
+      } else if (round.queued) {
+        free(place, others(round.queued.at))
+        return queued(place, 'queued', round.queued.at, round.leftMs)
+      } else if (round.answers[queueAt]?.yes !== true) {
+        // Only the owner of the node with the queue goes on: so those who share the votes do not block each other.
+        if (place.waitMs > 0 && queueAt >= 0) {
+          free(place, everywhere)
+          return await join(place, attempt)
+        }
+        free(place, everywhere)
+        return gone(round)
+      } else if (place.waitMs === 0 && attempt >= (round.winner === undefined ? roundsMax : yieldAfter)) {
+        free(place, everywhere)
+        return gone(round)
+      } else if (attempt >= roundsMax) {
+        free(place, others(queueAt))
+        return queued(place, 'turn', queueAt, round.leftMs)
+      } else if (attempt === yieldAfter && round.winner !== undefined) {
+        // The holder is in the queue, behind: it is let pass, so that its release calls the next.
+        free(place, everywhere)
+        round = await votes(place, [queueAt], openRound(nodes.length), { queueAt })
+        if (round.queued) continue
+      } else await pause(attempt)
+      if (place.ended) return { state: 'gone' }
+      round = await votes(place, everywhere, openRound(nodes.length), { queueAt })
+    }
+  }
+
+  /** Gets a place in a queue; where the key is free there, the votes of the other nodes too. */
+  const join = async (place: Place, depth: number): Promise<Standing> => {
+    const { at, round } = await enqueue(place)
+    if (place.ended) return { state: 'gone' }
+    if (at < 0 || depth > roundsMax) {
+      free(place, everywhere)
+      return { state: 'failed', error: unavailable(round) }
+    }
+    if (round.queued) return queued(place, 'queued', at, round.leftMs)
+    busyKeys.delete(place.key)
+    return await claim(place, at, round)
+  }
+
+  /** The node `at` is ours: asks the others. */
+  const claim = async (place: Place, at: number, round: Round, after?: string): Promise<Standing> => {
+    const own = round.answers[at]
+    const first = own?.yes ? own.last - place.tokens + 1 : proposal()
+    if (nodes.length > 1)
+      await votes(place, others(at), round, { proposal: first, ...(after !== undefined && { after }) })
+    return await settle(place, round, at)
+  }
+
+  const contend = async (place: Place): Promise<Standing> => {
+    const waits = place.waitMs > 0
+    if (waits && nodes.length > 1 && busyKeys.has(place.key)) return await join(place, 0)
+    const queueAt = waits
+      ? await queueNode(place)
+      : everywhere.findIndex((at) => !nodes[at]!.suspect && !nodes[at]!.away)
+    if (place.ended) return { state: 'gone' }
+    const round = await votes(place, everywhere, openRound(nodes.length), { queueAt })
+    return await settle(place, round, queueAt)
+  }
+
+  /** One thing at a time for one place; a turn that comes meanwhile is taken afterwards. */
+  const alone = async (place: Place, work: () => Promise<Standing>): Promise<Standing> => {
+    if (place.busy) return { state: 'queued', leftMs: lookMs }
+    place.busy = true
+    try {
+      return await work()
+    } finally {
+      place.busy = false
+      const { called } = place
+      place.called = undefined
+      if (called) contest.turn(place, called)
+    }
+  }
+
+  const contest: Contest = {
+    acquire: (place) => (place.state === 'held' ? contest.renew(place) : alone(place, () => contend(place))),
+    look: (place) =>
+      alone(place, async () => {
+        if (place.state === 'turn') {
+          const round = await votes(place, everywhere, openRound(nodes.length), { queueAt: place.at })
+          return await settle(place, round, place.at)
+        }
+        return await join(place, 0)
+      }),
+    turn(place, turn) {
+      if (place.state === 'held' || place.ended) return
+      if (place.busy) {
+        place.called = turn
+        return
+      }
+      const { seen } = place
+      // A moment `d` later on the node's clock was at least `d` after we had sent what it answered.
+      const elapsedMs = seen?.at === turn.at ? Math.max(0, (turn.grantedMs - seen.serverMs) * (1 - clockDrift) - 1) : 0
+      const sinceMs = (seen?.at === turn.at ? seen.sentMs : place.askedMs) + elapsedMs
+      const take = async () => {
+        const standing = await claim(
+          place,
+          turn.at,
+          openRound(nodes.length, new Map([[turn.at, turn.last]])),
+          turn.after,
+        )
+        if (standing.state === 'held') granted(place.id, { ...standing, sinceMs, ttlMs: turn.ttlMs })
+        return standing
+      }
+      void alone(place, take)
+    },
+    async renew(place) {
+      const { key, id, ttlMs, last, tokens, label } = place
+      const lacking = new Map<number, number>()
+      let renewed = false
+      const heal = (at: number, code: number) => {
+        if (code === isAway) void quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
+        if (code === isFree && !place.ended)
+          nodes[at]!.send(key, `j ${id} ${last} ${tokens} ${Math.ceil(ttlMs)} ${label}`)
+      }
+      const heard = (at: number, code: number) => {
+        if (renewed) heal(at, code)
+        else lacking.set(at, code)
+      }
+      const { state, failures } = await askAll(nodes, key, `k ${id} ${Math.ceil(ttlMs)}`, { heard })
+      if (state === 'won') {
+        renewed = true
+        for (const [at, code] of lacking) heal(at, code)
+        return { state: 'held', token: BigInt(last - tokens + 1), tokens }
+      }
+      if (state === 'lost') {
+        free(place, everywhere)
+        return { state: 'gone' }
+      }
+      const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
+      return { state: 'failed', error: new HeadraceError('UNAVAILABLE', message, { cause: failures[0] }) }
+    },
+    async release({ key, id }) {
+      const { state, failures } = await askAll(nodes, key, `f ${id}`)
+      if (state === 'open' && failures.length > nodes.length - quorum) {
+        const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
+        throw new HeadraceError('UNAVAILABLE', message, { cause: failures[0] })
+      }
+      return state === 'won'
+    },
+  }
+  return contest
+}
