@@ -29,10 +29,11 @@ export interface ConsumerContext {
   readonly callMs: number
   readonly emit: ((event: QueueEvent) => void) | undefined
   readonly declared: () => Promise<void>
+  readonly undeclared: () => void
 }
 
 export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>, options: BatchOptions): Consumer {
-  const { driver, queue, clock, attempts, backoff, reconnect, callMs, emit, declared } = context
+  const { driver, queue, clock, attempts, backoff, reconnect, callMs, emit, declared, undeclared } = context
   const { concurrency, prefetch, handlerMs, graceMs, drainMs, redeliveriesMax, sizeMax, lingerMs, partitions } =
     checkedOptions(options, context.partitions)
 
@@ -213,7 +214,10 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
           bury({ ...item, attempt: 0 }, 'redelivered', `delivered ${delivery.redeliveries} times without an end`)
         },
         subscribed: () => emit?.({ type: 'subscribed', queue, partition }),
-        lost: (delayMs, cause) => emit?.({ type: 'lost', queue, partition, delayMs, cause }),
+        lost(delayMs, cause) {
+          undeclared()
+          emit?.({ type: 'lost', queue, partition, delayMs, cause })
+        },
         ended(source, cause) {
           lanes.drop(source)
           for (const run of runs) {

@@ -81,6 +81,10 @@ export function createQueue<Body, Sent = Body>(
     })
     return declaring
   }
+  // Somebody may have deleted it, or the backend has lost its data: then the next call makes it again.
+  const undeclared = () => {
+    declaring = undefined
+  }
   const publisher = createPublisher(
     driver,
     name,
@@ -88,6 +92,7 @@ export function createQueue<Body, Sent = Body>(
     { windowMax, windowBytesMax, publishMs },
     {
       declared,
+      refused: undeclared,
       busy: (full) => emit?.({ type: 'busy', queue: name, full }),
     },
   )
@@ -125,6 +130,7 @@ export function createQueue<Body, Sent = Body>(
     callMs,
     emit,
     declared,
+    undeclared,
   }
   const decode = (payload: string): Body | Promise<Body> => {
     const body = JSON.parse(payload) as Body

@@ -34,7 +34,7 @@ export function createPublisher(
   queue: string,
   clock: Clock,
   options: PublisherOptions,
-  hooks: { declared(): Promise<void>; busy(full: 'window' | 'bytes' | 'depth'): void },
+  hooks: { declared(): Promise<void>; refused(): void; busy(full: 'window' | 'bytes' | 'depth'): void },
 ): Publisher {
   const { windowMax, windowBytesMax, publishMs } = options
   const closed: (() => void)[] = []
@@ -125,6 +125,7 @@ export function createPublisher(
         hooks.busy('depth')
         return new HeadraceError('BUSY', `queue "${queue}" is full: ${described(message)} was not stored`)
       case 'refused':
+        hooks.refused()
         return new HeadraceError('REJECTED', `${described(message)} was refused: ${outcome.reason}`)
       case 'unsent':
         return new HeadraceError('UNAVAILABLE', `${described(message)} could not be sent`, { cause: outcome.cause })

@@ -1,8 +1,8 @@
 import { systemClock, within } from '@headrace/core'
 import type { Channel, Connection } from 'rabbitmq-client'
-import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
+import type { PublishOutcome, QueueDriver } from './driver.ts'
 import { createConfirms } from './rabbitmq/confirms.ts'
-import { bindDelays, declareDelays, delayMaxMs, delayRoute } from './rabbitmq/delays.ts'
+import { createDelays } from './rabbitmq/delays.ts'
 import { deathOf, fromEnvelope, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
 import { deadQueue, partitionQueue } from './rabbitmq/names.ts'
 import { subscribe } from './rabbitmq/subscription.ts'
@@ -30,7 +30,6 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   const open = new Set<Channel>()
   // As many as the application has queues.
   const partitionsOf = new Map<string, number>()
-  const delays = new Map<string, Promise<void>>()
   let closed = false
 
   function partitionCount(queue: string): number {
@@ -59,6 +58,8 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   // An alarm blocks a connection as a whole once it has published, so only messages go through the one that does.
   const channel = () => channelOf(consuming)
 
+  const delays = createDelays(channel, confirms)
+
   async function storeDurably(...sent: ReturnType<typeof toEnvelope>): Promise<void> {
     const [answer] = await confirms.publish([sent])
     const outcome = await answer
@@ -70,36 +71,6 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
 
   const addressed = (queue: string, message: StoredMessage) =>
     toEnvelope(message, { routingKey: partitionQueue(queue, message.partition) })
-
-  async function publishDelayed(queue: string, messages: readonly QueueMessage[]): ReturnType<QueueDriver['publish']> {
-    const tooLong = messages.some((message) => message.delayMs > delayMaxMs)
-    if (tooLong) return messages.map(() => ({ type: 'refused', reason: `delays reach up to ${delayMaxMs} ms` }))
-    try {
-      await delaysOf(queue)
-    } catch (cause) {
-      return messages.map(() => ({ type: 'unsent', cause }))
-    }
-    return await confirms.publish(
-      messages.map((message) => toEnvelope(message, delayRoute(queue, message.partition, message.delayMs))),
-    )
-  }
-
-  /** Made when the first delayed message comes: the levels are many queues, which who has no delays should not pay for. */
-  function delaysOf(queue: string): Promise<void> {
-    const ready = delays.get(queue) ?? declareDelaysOf(queue)
-    delays.set(queue, ready)
-    ready.catch(() => delays.delete(queue))
-    return ready
-  }
-  async function declareDelaysOf(queue: string): Promise<void> {
-    const declaring = await channel()
-    try {
-      await declareDelays(declaring)
-      await bindDelays(declaring, queue, partitionCount(queue))
-    } finally {
-      await declaring.close()
-    }
-  }
 
   return {
     name: 'rabbitmq',
@@ -121,11 +92,8 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       const now = messages.filter((message) => message.delayMs === 0)
       const sending = now.length > 0 ? confirms.publish(now.map((message) => addressed(queue, message))) : []
       if (now.length === messages.length) return await sending
-      const later = publishDelayed(
-        queue,
-        messages.filter((message) => message.delayMs > 0),
-      )
-      const [atOnce, delayed] = [[...(await sending)], [...(await later)]]
+      const later = messages.filter((message) => message.delayMs > 0)
+      const [atOnce, delayed] = [[...(await sending)], [...(await delays.publish(queue, partitionCount(queue), later))]]
       return messages.map((message) => (message.delayMs > 0 ? delayed : atOnce).shift()!)
     },
     subscribe: (queue, partition, subscriber) => subscribe(channel, bury(queue), queue, partition, subscriber),

@@ -1,5 +1,11 @@
 import { isHeadraceError } from '@headrace/core'
-import { createQueue, type PublishOutcome, type QueueMessage, type StandardSchema } from '@headrace/queue'
+import {
+  createQueue,
+  type PublishOutcome,
+  type QueueDriver,
+  type QueueMessage,
+  type StandardSchema,
+} from '@headrace/queue'
 import { memoryQueue } from '@headrace/queue/memory'
 import { describe, expect, it } from 'vitest'
 import { deferred, outcome, setUp } from './set-up.ts'
@@ -316,6 +322,33 @@ describe('publish', () => {
     await queue.publish('a')
     driver.disconnect(1_000)
     expect(await outcome(queue.publish('b'))).toMatchObject({ code: 'UNAVAILABLE' })
+  })
+
+  it('declares again what a driver has refused, or a consumer has lost: it may be gone', async () => {
+    let declared = 0
+    let refusals = 1
+    const wrap = (driver: ReturnType<typeof memoryQueue>): QueueDriver => ({
+      ...driver,
+      declare(queue) {
+        declared++
+        return driver.declare(queue)
+      },
+      async publish(queue, messages) {
+        if (refusals-- > 0) return messages.map(() => ({ type: 'refused', reason: 'no such queue' }))
+        return await driver.publish(queue, messages)
+      },
+    })
+    const { queue, driver, clock } = setUp({}, { wrap })
+    expect(await outcome(queue.publish('a'))).toMatchObject({ code: 'REJECTED', message: /no such queue/ })
+    await queue.publish('b')
+    await queue.publish('c')
+    expect(declared).toBe(2)
+    queue.consume(() => {})
+    await clock.settle()
+    expect(declared).toBe(2)
+    driver.disconnect()
+    await clock.advance(10_000)
+    expect(declared).toBe(3)
   })
 
   it('is CLOSED after close, which waits for what is under way', async () => {

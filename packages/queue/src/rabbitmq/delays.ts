@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { Channel } from 'rabbitmq-client'
+import type { PublishOutcome, QueueDriver, QueueMessage } from '../driver.ts'
+import type { Confirms } from './confirms.ts'
+import { toEnvelope } from './envelope.ts'
 import { partitionQueue } from './names.ts'
 
 /** Delays are whole steps; 28 binary levels reach over 198 days. */
 const stepMs = 64
 const levels = 28
 
-export const delayMaxMs: number = stepMs * (2 ** levels - 1)
+const delayMaxMs = stepMs * (2 ** levels - 1)
 
-/** Where a message goes first, and by which key it finds its way. */
-export interface DelayRoute {
-  readonly exchange: string
-  readonly routingKey: string
+export interface Delays {
+  publish(queue: string, partitions: number, messages: readonly QueueMessage[]): ReturnType<QueueDriver['publish']>
 }
 
 /**
@@ -21,7 +22,53 @@ export interface DelayRoute {
  *
  * The levels are quorum queues that forward at least once, and are shared by all queues of the virtual host.
  */
-export function delayRoute(queue: string, partition: number, delayMs: number): DelayRoute {
+export function createDelays(open: () => Promise<Channel>, confirms: Confirms): Delays {
+  // As many as the application has queues.
+  const declared = new Map<string, Promise<void>>()
+
+  /** Made with the first delayed message: the levels are many queues, which who has no delays should not pay for. */
+  function ready(queue: string, partitions: number): Promise<void> {
+    const known = declared.get(queue)
+    if (known !== undefined) return known
+    const declaring = declare(queue, partitions)
+    declared.set(queue, declaring)
+    declaring.catch(() => declared.delete(queue))
+    return declaring
+  }
+
+  async function declare(queue: string, partitions: number): Promise<void> {
+    const channel = await open()
+    try {
+      await declareDelays(channel)
+      await bindDelays(channel, queue, partitions)
+    } finally {
+      await channel.close()
+    }
+  }
+
+  return {
+    async publish(queue, partitions, messages) {
+      const fitting = messages.filter((message) => message.delayMs <= delayMaxMs)
+      try {
+        await ready(queue, partitions)
+      } catch (cause) {
+        return messages.map(() => ({ type: 'unsent', cause }))
+      }
+      const answers = [
+        ...(await confirms.publish(fitting.map((message) => toEnvelope(message, delayRoute(queue, message))))),
+      ]
+      for (const answer of answers) {
+        // A broker that has lost its data has no levels any more; the next message makes them again.
+        void answer.then(({ type }) => type !== 'stored' && declared.delete(queue))
+      }
+      return messages.map((message) => (message.delayMs <= delayMaxMs ? answers.shift()! : tooLong))
+    },
+  }
+}
+
+const tooLong: PublishOutcome = Object.freeze({ type: 'refused', reason: `delays reach up to ${delayMaxMs} ms` })
+
+function delayRoute(queue: string, { partition, delayMs }: QueueMessage) {
   // Never early, so rounded up.
   const steps = Math.ceil(delayMs / stepMs)
   const bits = steps.toString(2).padStart(levels, '0')
@@ -31,7 +78,7 @@ export function delayRoute(queue: string, partition: number, delayMs: number): D
   }
 }
 
-export async function declareDelays(channel: Channel): Promise<void> {
+async function declareDelays(channel: Channel): Promise<void> {
   await channel.exchangeDeclare({ exchange: exchangeOf(-1), type: 'topic', durable: true })
   for (let level = 0; level < levels; level++) {
     const [exchange, below] = [exchangeOf(level), exchangeOf(level - 1)]
@@ -56,7 +103,7 @@ export async function declareDelays(channel: Channel): Promise<void> {
 }
 
 /** Lets delayed messages into the partitions of a queue. */
-export async function bindDelays(channel: Channel, queue: string, partitions: number): Promise<void> {
+async function bindDelays(channel: Channel, queue: string, partitions: number): Promise<void> {
   for (let partition = 0; partition < partitions; partition++) {
     const routingKey = `#.${address(queue, partition)}`
     await channel.queueBind({ queue: partitionQueue(queue, partition), exchange: exchangeOf(-1), routingKey })
