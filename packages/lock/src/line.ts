@@ -99,8 +99,9 @@ export class Line implements Entry, Due {
     this.#rest()
   }
 
-  /** Ends the line; its waiters have left. */
-  async close(): Promise<void> {
+  /** Sends its waiters away and gives back what it holds. */
+  async close(error: unknown): Promise<void> {
+    for (const waiter of this.#waiters) waiter.sendAway(error)
     if (this.#state === 'holding') {
       this.#dropLease('closed')
       this.#tenure!.end()
@@ -198,6 +199,8 @@ export class Line implements Entry, Due {
     this.#house.lookout.leave(this)
     this.#house.agenda.cancel(this)
     this.#state = 'idle'
+    // A line that has left the map may be referred to by its old hash table, until that is collected too.
+    this.#tenure = undefined
     if (this.#waiters.first) this.#ask()
     else this.#house.idle(this)
   }

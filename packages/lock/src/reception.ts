@@ -2,13 +2,14 @@ import { abortedError, checkKey, HeadraceError, isHeadraceError, randomId, withi
 import { createAgenda } from './agenda.ts'
 import type { LockDriver, LockSession } from './driver.ts'
 import type { House } from './house.ts'
+import { createKeyed } from './keyed.ts'
 import type { Lease } from './lease.ts'
 import { Line } from './line.ts'
 import { createLookout } from './lookout.ts'
 import type { Settings, Wish } from './options.ts'
 import { createOutbox } from './outbox.ts'
 import { createReclaim } from './reclaim.ts'
-import { Waiter } from './waiter.ts'
+import { Waiter, type WaitingRoom } from './waiter.ts'
 
 /** Where the callers of one process line up, each key for itself, in front of one session of the backend. */
 export interface Reception {
@@ -51,9 +52,9 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
   const lookout = createLookout<Line>({ clock, agenda, random, supports, pollMs: settings.pollMs })
 
   /** The lines that callers share, by key; with `handoverMax` 0 and for shared leases each caller has a line alone. */
-  const joint = new Map<string, Line>()
+  const joint = createKeyed<Line>()
   const single = new Set<Line>()
-  const waiting = new Set<Waiter>()
+  const room: WaitingRoom = { waiting: 0 }
   let closing: Promise<void> | undefined
   let ids = 0
 
@@ -88,8 +89,8 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
     if (closing !== undefined) throw new HeadraceError('CLOSED', 'the locks are closed')
   }
   const close = async () => {
-    for (const waiter of waiting) waiter.sendAway(new HeadraceError('CLOSED', 'the locks were closed'))
-    await Promise.all([...joint.values(), ...single].map((line) => line.close()))
+    const error = new HeadraceError('CLOSED', 'the locks were closed')
+    await Promise.all([...joint.values(), ...single].map((line) => line.close(error)))
     reclaims.close()
     // The backend forgets the session by itself when its leases end.
     await within(clock, callMs, remote.close(), { what: `close at ${driver.name}` }).catch(() => {})
@@ -102,11 +103,11 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
         checkKey('key', key)
         checkOpen()
         if (wish.signal?.aborted) throw abortedError(wish.signal, 'the acquisition')
-        if (how === 'once' && !wish.share && joint.has(key)) return resolve(null)
-        if (waiting.size >= waitingMax)
-          throw new HeadraceError('BUSY', `${waiting.size} callers wait for locks already`)
+        if (how === 'once' && !wish.share && joint.get(key)) return resolve(null)
+        if (room.waiting >= waitingMax)
+          throw new HeadraceError('BUSY', `${room.waiting} callers wait for locks already`)
         const line = lineOf(key, wish)
-        line.join(new Waiter(line, wish, how, clock.nowMs(), agenda, waiting, resolve, reject))
+        line.join(new Waiter(line, wish, how, clock.nowMs(), agenda, room, resolve, reject))
       }),
     async call(what, run) {
       checkOpen()

@@ -5,6 +5,11 @@ import type { Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Wish } from './options.ts'
 
+/** Counts the callers who wait, over all lines. */
+export interface WaitingRoom {
+  waiting: number
+}
+
 /** A caller who waits for a lease: for its turn, for the end of its patience or for its signal, whichever is first. */
 export class Waiter implements Entry, Due {
   before: Entry | undefined = undefined
@@ -17,7 +22,7 @@ export class Waiter implements Entry, Due {
   readonly sinceMs: number
   readonly #line: Line
   readonly #agenda: Agenda
-  readonly #all: Set<Waiter>
+  readonly #room: WaitingRoom
   readonly #resolve: (lease: Lease | null) => void
   readonly #reject: (error: unknown) => void
 
@@ -27,7 +32,7 @@ export class Waiter implements Entry, Due {
     how: 'once' | 'wait',
     nowMs: number,
     agenda: Agenda,
-    all: Set<Waiter>,
+    room: WaitingRoom,
     resolve: (lease: Lease | null) => void,
     reject: (error: unknown) => void,
   ) {
@@ -36,10 +41,10 @@ export class Waiter implements Entry, Due {
     this.sinceMs = nowMs
     this.#line = line
     this.#agenda = agenda
-    this.#all = all
+    this.#room = room
     this.#resolve = resolve
     this.#reject = reject
-    all.add(this)
+    room.waiting++
     agenda.set(this, nowMs + wish.waitMs)
     wish.signal?.addEventListener('abort', this, { once: true })
   }
@@ -70,7 +75,7 @@ export class Waiter implements Entry, Due {
   }
 
   #settle() {
-    this.#all.delete(this)
+    this.#room.waiting--
     this.#agenda.cancel(this)
     this.wish.signal?.removeEventListener('abort', this)
   }
