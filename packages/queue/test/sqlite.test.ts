@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Fixture, manualClock } from '@headrace/core/testing'
-import { createQueue, type Delivery, reject } from '@headrace/queue'
+import { createQueue, type Delivery, type QueueDriver, type QueueMessage, reject } from '@headrace/queue'
 import { type QueueSubject, queueConformance } from '@headrace/queue/conformance'
 import { sqliteQueue } from '@headrace/queue/sqlite'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -62,6 +62,7 @@ describe('a SQLite queue', () => {
 
     const second = sqliteQueue(path, { clock })
     const again = createQueue<string>(second, 'q', { clock })
+    expect(await again.stats()).toMatchObject({ depth: 1, delayed: 1, dead: 1 })
     const seen: string[] = []
     again.consume((message) => seen.push(message.body))
     // The disk takes real turns of the event loop, which manual time does not wait for.
@@ -91,6 +92,90 @@ describe('a SQLite queue', () => {
     await clock.settle()
     expect(deliveries).toMatchObject([{ redeliveries: 0 }])
     await second.close()
+  })
+
+  it('counts after a crash what was delivered, and nothing else', async () => {
+    const clock = manualClock()
+    const path = file()
+    const copies: QueueDriver[] = []
+    const redeliveries = async () => {
+      const copy = file()
+      for (const suffix of ['', '-wal']) if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix)
+      const driver = sqliteQueue(copy, { clock })
+      copies.push(driver)
+      const counts: number[] = []
+      await driver.subscribe('q', 0, { credit: 10, onDelivery: (it) => counts.push(it.redeliveries), onLost() {} })
+      for (let turn = 0; turn < 4; turn++) await clock.settle()
+      return counts
+    }
+    const driver = sqliteQueue(path, { clock })
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
+    const subscriber = { credit: 2, onDelivery() {}, onLost() {} }
+    const first = await driver.subscribe('q', 0, subscriber)
+    await clock.settle()
+    await driver.publish('q', ['a', 'b', 'c'].map(message))
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    expect(await redeliveries()).toEqual([1, 1, 0])
+    await first.close()
+    expect(await redeliveries()).toEqual([0, 0, 0])
+    await driver.subscribe('q', 0, { ...subscriber, credit: 1 })
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    expect(await redeliveries()).toEqual([1, 0, 0])
+    for (const each of [driver, ...copies]) await each.close()
+  })
+
+  it('stops delivering in the middle when the subscriber closes', async () => {
+    const clock = manualClock()
+    const driver = sqliteQueue(file(), { clock })
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
+    await driver.publish('q', ['a', 'b', 'c'].map(message))
+    const seen: string[] = []
+    const subscription = await driver.subscribe('q', 0, {
+      credit: 10,
+      onDelivery(it) {
+        seen.push(it.message.id)
+        void subscription.close()
+      },
+      onLost() {},
+    })
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    expect(seen).toEqual(['a'])
+    await driver.close()
+  })
+
+  it('holds exactly depthMax messages: waiting, delivered, delayed and dead', async () => {
+    const clock = manualClock()
+    const driver = sqliteQueue(file(), { clock })
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 3 })
+    const publish = async (...messages: QueueMessage[]) => (await driver.publish('q', messages)).map((it) => it)
+    expect(await publish(message('a'), { ...message('b'), delayMs: 1_000 }, message('c'), message('d'))).toMatchObject([
+      { type: 'stored' },
+      { type: 'stored' },
+      { type: 'stored' },
+      { type: 'full' },
+    ])
+    const tags: number[] = []
+    const subscription = await driver.subscribe('q', 0, {
+      credit: 9,
+      onDelivery: (it) => tags.push(it.tag),
+      onLost() {},
+    })
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    await subscription.settle([{ tag: tags[0]!, dead: { reason: 'rejected', error: '', attempts: 1, deadAtMs: 0 } }])
+    expect(await publish(message('e'))).toMatchObject([{ type: 'full' }])
+    await subscription.settle([{ tag: tags[1]! }])
+    expect(await publish(message('f'), message('g'))).toMatchObject([{ type: 'stored' }, { type: 'full' }])
+    await clock.advance(999)
+    expect(await driver.stats('q')).toMatchObject({ waiting: 0, delayed: 1, dead: 1 })
+    await clock.advance(1)
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    expect(await driver.stats('q')).toMatchObject({ delayed: 0, dead: 1 })
+    expect(tags).toHaveLength(4)
+    await driver.visitDead('q', () => 'remove')
+    expect(await publish(message('h'))).toMatchObject([{ type: 'stored' }])
+    await driver.publish('q', [{ ...message('i'), delayMs: 1_000 }])
+    await driver.close()
+    expect(clock.pending).toBe(0)
   })
 
   it('delivers a backlog that is larger than one read', async () => {
