@@ -62,8 +62,8 @@ export function createLane<State, Command, Result, Event>(
   let takingOver = false
   // Why nothing has been committed since the last success, where the lock or the store is the reason.
   let failure: unknown
-  // Looking ids up costs as much as a write. A conflict at the commit says that there are repetitions about.
-  let lookFirst = true
+  // Looking ids up costs as much as a write. A conflict at the commit says that there are repetitions about, for a while.
+  let looks = 1
 
   async function run(): Promise<void> {
     for (let failures = 0; waiting.size > 0; inBatch = 0) {
@@ -109,13 +109,13 @@ export function createLane<State, Command, Result, Event>(
     let rest: readonly Pending<Command, Result>[] = batch
     try {
       while (rest.length > 0) {
-        const looked = lookFirst
+        const looked = looks > 0
         const { stateOf, receipts } = await load(term, rest)
         rest = replay(rest, receipts)
         const draft = draftOf(rest, { decide, guard, withEvents, stateOf })
         if (draft.refused.length > 0 && !looked) {
           // Whatever decide says today: an id that is known gets its receipt.
-          lookFirst = true
+          looks = looksAfterRepetition
           continue
         }
         for (const { pending, error } of draft.refused) refuse(pending, error)
@@ -126,7 +126,7 @@ export function createLane<State, Command, Result, Event>(
       // Whether a commit took effect shows when a greater token is sealed and the receipts are looked up; until then
       // the states of this term cannot be trusted.
       ownership.forfeit()
-      lookFirst = true
+      looks = looksAfterRepetition
       waiting = new Set([...rest.filter(keepWanted), ...waiting])
       throw error
     }
@@ -142,13 +142,14 @@ export function createLane<State, Command, Result, Event>(
       if (known) states.set(key, known)
       else unknown.add(key)
     }
-    const ids = lookFirst ? batch.map((pending) => pending.id) : []
+    const ids = looks > 0 ? batch.map((pending) => pending.id) : []
     if (unknown.size === 0 && ids.length === 0) {
       return { stateOf: (key: string) => states.get(key)!, receipts: [] }
     }
     const loading = term.ledger.load([...unknown], ids)
     const loaded = await within(clock, storeTimeoutMs, loading, { signal: stopped.signal, what: 'reading the store' })
-    if (lookFirst) lookFirst = loaded.receipts.length > 0
+    if (loaded.receipts.length > 0) looks = looksAfterRepetition
+    else if (ids.length > 0) looks--
     const rows = new Map(loaded.states.map((row) => [row.key, row]))
     const stateOf = (key: string) => {
       const row = rows.get(key)
@@ -211,7 +212,7 @@ export function createLane<State, Command, Result, Event>(
     }
     for (const pending of writes) pending.sent = false
     if (outcome.type === 'known') {
-      lookFirst = true
+      looks = looksAfterRepetition
       const open = replay(writes, outcome.receipts)
       // A store that contradicts itself must not be asked again without a pause.
       if (open.length === writes.length) throw new Error('the store refused ids as known, but has no receipts of them')
@@ -292,6 +293,8 @@ export function createLane<State, Command, Result, Event>(
   }
   return lane
 }
+
+const looksAfterRepetition = 16
 
 // These will be the same at the next attempt; everything else may pass.
 function isFinal(error: unknown): error is HeadraceError {
