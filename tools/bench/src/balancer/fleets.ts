@@ -57,5 +57,5 @@ const cases = (name: string, endpoints: number, dispatchers: number, requests: n
 export const fleetCases: readonly BenchCase[] = [
   ...cases('20 endpoints, 1 dispatcher,', 20, 1, 300_000),
   ...cases('20 endpoints, 20 dispatchers,', 20, 20, 300_000),
-  ...cases('100 endpoints, 100 dispatchers,', 100, 100, 600_000),
+  ...cases('100 endpoints, 100 dispatchers,', 100, 100, 400_000),
 ]
