@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkProbability, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkProbability, checkRate, magnitudeMax } from './checks.ts'
 import { geometricSum } from './geometric.ts'
 import { responseTime, waitTime } from './mmc-times.ts'
 import { idleQueue } from './no-wait.ts'
@@ -37,7 +37,7 @@ const assumptions: readonly string[] = Object.freeze([
  */
 export function batchService(writer: BatchWriter): BatchQueue | UnstableQueue {
   const { lambda, mu, maxBatch } = writer
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   checkInteger('maxBatch', maxBatch, 1)
   const spare = differenceFromProduct(maxBatch, mu, lambda) / mu

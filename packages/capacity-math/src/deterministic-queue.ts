@@ -45,6 +45,7 @@ export function deterministicQueue(c: number, a: number, slack: number): Determi
     sf,
     withArrivals(arrivals, n) {
       if (n < 0) return 1
+      if (n >= Number.MAX_SAFE_INTEGER) return 0
       // The largest term is where both tails fall alike.
       const mode = arrivals * (1 + zeta)
       const none = poissonSf(n, arrivals)

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { responseTime } from './mmc-times.ts'
 import { noWait } from './no-wait.ts'
 import { population } from './population.ts'
@@ -32,7 +32,7 @@ const assumptions: readonly string[] = Object.freeze([
  */
 export function engset(queue: EngsetInput): EngsetQueue {
   const { lambda, mu, servers, sources } = queue
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   checkInteger('sources', sources, 1)
   checkNumber('sources', sources, 1, 1e6)

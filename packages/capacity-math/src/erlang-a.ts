@@ -158,18 +158,22 @@ function responseOf(queue: ErlangADemand, parts: Waiting, wait: Distribution): D
   const { s, x } = patience
   const shifted = s + 1 - mu / theta
   const unit = Math.log(s) - logLower(patience)
-  const lowerAt = (v: number) => {
+  // e^-μt ∫ up to u = v / θ, from the side of the incomplete gamma function that is small, with all exponents together.
+  const part = (t: number, v: number, upper: boolean) => {
     const y = x * Math.exp(-v)
-    return Math.exp(logLower({ s: shifted, x: y }) - Math.log(shifted) - shifted * v - x * Math.expm1(-v) + unit)
+    const exponent = unit - mu * t - shifted * v - x * Math.expm1(-v)
+    if (upper) return (Math.exp(exponent) * below(shifted - 1, y)) / y
+    return Math.exp(exponent + logLower({ s: shifted, x: y })) / shifted
   }
   return distribution({
     kind: 'exact',
     mean: wait.mean + served / mu,
     above0: 1,
     sf(t) {
-      const rest = Math.exp(-mu * t)
-      const after = Math.max(0, lowerAt(0) - lowerAt(theta * t))
-      return Math.min(1, wait.sf(t) + rest * (noWait + pWait * after))
+      const upper = x * Math.exp(-theta * t) >= shifted + 1
+      const difference = part(t, theta * t, upper) - part(t, 0, upper)
+      const after = Math.max(0, upper ? difference : -difference)
+      return Math.min(1, wait.sf(t) + noWait * Math.exp(-mu * t) + pWait * after)
     },
   })
 }
@@ -183,7 +187,10 @@ function numberInSystem(
   const { servers } = queue
   const { s, x } = patience
   const free = idleStates({ servers, load: queue.lambda / queue.mu, idle: noWait, first, busy: pWait })
-  const waitingAt = (j: number) => first * Math.exp(logPoissonTerm(s + j, x) - logPoissonTerm(s, x))
+  const waitingAt = (j: number) =>
+    x < s + 1
+      ? first * Math.exp(logPoissonTerm(s + j, x) - logPoissonTerm(s, x))
+      : (pWait * poissonTerm(s + j, x)) / lower(patience)
   return population({
     kind: 'exact',
     mean,

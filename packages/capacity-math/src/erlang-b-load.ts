@@ -6,11 +6,11 @@ import { logPoissonTerm } from './saddle-point.ts'
  * The offered load, in erlangs, at which `servers` turn away exactly the share `blocking`: what a pool without a queue carries.
  * Newton's method in ln a with d ln B / d ln a = c - a (1 - B) (D. L. Jagerman, 1974): the logarithm is concave, so that the
  * steps come from below and do not pass the solution.
- * @param pool.servers c, above 0 to 1e15; need not be whole.
+ * @param pool.servers c, from 1 to 1e15; need not be whole.
  */
 export function maxLoadForBlocking(pool: { readonly servers: number; readonly blocking: number }): number {
   const { servers, blocking } = pool
-  checkNumber('servers', servers, 1e-3, 1e15)
+  checkNumber('servers', servers, 1, 1e15)
   checkProbability('blocking', blocking)
   const target = Math.log(blocking)
   // B ≤ a^c / c!, so that the load is at least this.

@@ -19,10 +19,10 @@ export function erlangB(queue: { readonly servers: number; readonly load: number
   return term / (1 - term * above(servers, load))
 }
 
-/** ln B(c, a), finite far beyond where {@link erlangB} underflows. `load` must be above 0. */
+/** ln B(c, a), finite far beyond where {@link erlangB} underflows. `load` must be 1e-300 or more. */
 export function logErlangB(queue: { readonly servers: number; readonly load: number }): number {
   const { servers, load } = checkedQueue(queue)
-  checkNumber('load', load, Number.MIN_VALUE, countMax)
+  checkNumber('load', load, 1e-300, countMax)
   if (load >= servers + 1) return -Math.log(below(servers, load))
   return logPoissonTerm(servers, load) - Math.log1p(-poissonTerm(servers, load) * above(servers, load))
 }

@@ -16,7 +16,7 @@ export function erlangC(queue: { readonly servers: number; readonly load: number
   return delayProbability(servers, load, servers - load)
 }
 
-/** ln C(c, a), finite far beyond where {@link erlangC} underflows. `load` must be above 0. */
+/** ln C(c, a), finite far beyond where {@link erlangC} underflows. `load` must be 1e-300 or more. */
 export function logErlangC(queue: { readonly servers: number; readonly load: number }): number {
   const { servers, load } = checkedQueue(queue)
   const blocking = erlangB({ servers, load })

@@ -1,8 +1,8 @@
 import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
 import { distribution } from './distribution.ts'
+import { outlasted } from './mmck-response.ts'
 import { population } from './population.ts'
 import type { StableQueue } from './queue.ts'
-import { outlasted } from './mmck-response.ts'
 import { poissonTerm } from './saddle-point.ts'
 import { stageMixture } from './stage-mixture.ts'
 

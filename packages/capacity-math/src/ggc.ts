@@ -1,5 +1,5 @@
 import { approximateQueue } from './approximate-queue.ts'
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { mmc } from './mmc.ts'
 import { differenceFromProduct } from './product.ts'
 import type { StableQueue, UnstableQueue } from './queue.ts'
@@ -35,7 +35,7 @@ const assumptions: readonly string[] = Object.freeze([
  */
 export function ggc(queue: GgcInput): StableQueue | UnstableQueue {
   const { lambda, meanService, servers, ca2, cs2, method = 'whitt' } = queue
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('meanService', meanService, 1 / magnitudeMax, magnitudeMax)
   checkInteger('servers', servers, 1)
   checkNumber('ca2', ca2, 0, 1e6)

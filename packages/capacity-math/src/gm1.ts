@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { waitTime } from './mmc-times.ts'
 import { idleQueue } from './no-wait.ts'
 import { population } from './population.ts'
@@ -36,7 +36,7 @@ export function gm1(queue: {
   readonly arrivals: ArrivalPattern
 }): Gm1Queue | UnstableQueue {
   const { lambda, mu, arrivals } = queue
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   checkArrivals(arrivals)
   const rho = lambda / mu
@@ -46,7 +46,7 @@ export function gm1(queue: {
   const theta = mu * rest
   const wait = waitTime(sigma, theta)
   const Lq = lambda * wait.mean
-  const log = sigma > 0.5 ? Math.log1p(-rest) : Math.max(Math.log(sigma), -Number.MAX_VALUE)
+  const log = sigma > 0.5 ? Math.log1p(-rest) : Math.max(Math.log(sigma), -1e290)
   return {
     kind: 'exact',
     assumptions,

@@ -1,4 +1,4 @@
-import { checkNumber, magnitudeMax } from './checks.ts'
+import { checkNumber, checkRate } from './checks.ts'
 import { solveLinear } from './linear-system.ts'
 import { type MmcQueue, mmc } from './mmc.ts'
 import type { UnstableQueue } from './queue.ts'
@@ -29,7 +29,7 @@ export interface JacksonNetwork {
  */
 export function jackson(stations: readonly JacksonStation[]): JacksonNetwork {
   for (const { arrivals, routing } of stations) {
-    checkNumber('arrivals', arrivals, 0, magnitudeMax)
+    checkRate('arrivals', arrivals)
     if (routing.length !== stations.length)
       throw new RangeError(`routing must have ${stations.length} entries, one per station, received ${routing.length}`)
     for (const share of routing) checkNumber('routing', share, 0, 1)

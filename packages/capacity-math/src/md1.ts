@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { deterministicWorkload, type Workload } from './deterministic-workload.ts'
 import { type Distribution, distribution, inverseTail } from './distribution.ts'
 import { constantTime, idleQueue } from './no-wait.ts'
@@ -97,7 +97,7 @@ export function delayed(time: Distribution, constant: number): Distribution {
 }
 
 export function checkConstantService({ lambda, serviceTime }: ConstantService): void {
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('serviceTime', serviceTime, 1 / magnitudeMax, magnitudeMax)
 }
 
@@ -125,7 +125,7 @@ export function tokenBucketLoss(bucket: {
   readonly burst: number
 }): number {
   const { lambda, rate, burst } = bucket
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('rate', rate, 1 / magnitudeMax, magnitudeMax)
   checkNumber('burst', burst, 1, 1e6)
   return lossWithRoom(lambda / rate, (rate - lambda) / rate, burst)

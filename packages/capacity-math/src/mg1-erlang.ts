@@ -10,11 +10,23 @@ import { zeroBetween } from './zero.ts'
 export function erlangService(queue: Mg1Moments, k: number): Mg1Shape {
   const { lambda, mean, slack, Wq, varWq, scv } = queue
   const rate = k / mean
-  const exceeds = stagesInSystem(lambda / rate, slack, k)
+  const { exceeds, last, zeta } = stagesInSystem(lambda / rate, slack, k)
+  // From `last` on P(J > j) is a power, and the sum over it one exponential. P(Poisson(y) ≤ last) is nothing from here on.
+  const beyond = 2 * (last + k) + 200
+  const tailFrom = (shift: number) => (y: number) =>
+    Math.exp(Math.log(exceeds(last)) + (last + shift) * Math.log1p(zeta) - (y * zeta) / (1 + zeta))
   const ratio = exceeds(k + 1) / exceeds(k)
   const most = Number.POSITIVE_INFINITY
   return {
-    wait: stageMixture({ rate, exceeds, most, ratio, mean: Wq, variance: varWq }),
+    wait: stageMixture({
+      rate,
+      exceeds,
+      most,
+      ratio,
+      mean: Wq,
+      variance: varWq,
+      far: { beyond, tail: tailFrom(0) },
+    }),
     response: stageMixture({
       rate,
       exceeds: (i) => (i < k ? 1 : exceeds(i - k)),
@@ -22,6 +34,7 @@ export function erlangService(queue: Mg1Moments, k: number): Mg1Shape {
       ratio,
       mean: Wq + mean,
       variance: varWq + scv * mean * mean,
+      far: { beyond, tail: tailFrom(k) },
     }),
     population: population({
       kind: 'exact',
@@ -32,8 +45,12 @@ export function erlangService(queue: Mg1Moments, k: number): Mg1Shape {
   }
 }
 
-/** P(more than j stages are in the system). */
-function stagesInSystem(perStage: number, slack: number, k: number): (j: number) => number {
+/** P(more than j stages are in the system), and from which j on it falls as (1+ζ)^-j. */
+function stagesInSystem(
+  perStage: number,
+  slack: number,
+  k: number,
+): { exceeds: (j: number) => number; last: number; zeta: number } {
   const zeta = decay(perStage, slack, k)
   const states = [slack]
   // Until the ratio of two neighbours is that of the power, to the last digits and for a whole batch of stages.
@@ -49,7 +66,8 @@ function stagesInSystem(perStage: number, slack: number, k: number): (j: number)
   const tails = [states[last]! / zeta]
   for (let j = last; j > 0; j--) tails.push(tails.at(-1)! + states[j]!)
   tails.reverse()
-  return (j) => (j <= last ? tails[j]! : tails[last]! * Math.exp((last - j) * Math.log1p(zeta)))
+  const exceeds = (j: number) => (j <= last ? tails[j]! : tails[last]! * Math.exp((last - j) * Math.log1p(zeta)))
+  return { exceeds, last, zeta }
 }
 
 /** ζ with Σ_(i ≤ k) (1+ζ)^i = R / λ, that is Σ ((1+ζ)^i - 1) = k slack / ρ: π falls as (1+ζ)^-j. */

@@ -1,5 +1,5 @@
 import { approximateQueue } from './approximate-queue.ts'
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import type { Distribution } from './distribution.ts'
 import { md1 } from './md1.ts'
 import { erlangService } from './mg1-erlang.ts'
@@ -49,7 +49,7 @@ const assumptions: readonly string[] = Object.freeze([
  */
 export function mg1(queue: { readonly lambda: number; readonly service: ServiceTime }): StableQueue | UnstableQueue {
   const { lambda, service } = queue
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   const { mean, scv, third } = momentsOf(service)
   if (service.kind === 'deterministic') return md1({ lambda, serviceTime: mean })
   const slack = -differenceFromProduct(lambda, mean, 1)

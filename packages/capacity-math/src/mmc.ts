@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { erlangB } from './erlang-b.ts'
 import { delayProbability } from './erlang-c.ts'
 import { idleStates } from './idle-states.ts'
@@ -86,7 +86,7 @@ export function mmcTail({ lambda, mu, servers }: MmcInput, of: 'wait' | 'respons
 }
 
 export function checkMmc({ lambda, mu, servers }: MmcInput): void {
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   checkInteger('servers', servers, 1)
 }
@@ -106,8 +106,8 @@ function numberInSystem(servers: number, load: number, spare: number, pWait: num
   })
 }
 
-/** ln ρ from whichever of load and spare capacity says it more exactly; finite, so that its product with 0 is 0. */
+/** ln ρ from whichever of load and spare capacity says it more exactly; finite, and its products with counts too. */
 export function logUtilization(servers: number, load: number, spare: number): number {
   const log = 2 * load < servers ? Math.log(load / servers) : Math.log1p(-spare / servers)
-  return Math.max(log, -Number.MAX_VALUE)
+  return Math.max(log, -1e290)
 }

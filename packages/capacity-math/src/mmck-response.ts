@@ -38,11 +38,17 @@ export function acceptedResponse(queue: {
       if (t === 0) return 1
       const served = Math.exp(-mu * t)
       if (first === 0) return served
+      // Above any of its terms; where even this is nothing, the sum over them would be long.
+      const most = logFirst - mu * t + logGeometricSum(logRatio, room)
+      if (most < -745) return Math.min(1, wait.sf(t) + (1 - pWait) * served)
       const y = (servers - 1) * mu * t
-      const term = (i: number) =>
-        Math.exp(logPoissonTerm(i, y) - mu * t + logFirst + logGeometricSum(logRatio, Math.min(i, room)))
+      const scale = logFirst - mu * t
+      const few = (i: number) => Math.exp(scale + logPoissonTerm(i, y) + logGeometricSum(logRatio, i))
+      // From `room` departures on more of them change nothing.
+      const many = y < 1e-290 ? 0 : Math.exp(scale + poissonLogSf(room - 1, y) + logGeometricSum(logRatio, room))
       const mode = Math.max(y, Math.min(load * mu * t, room))
-      return Math.min(1, wait.sf(t) + (1 - pWait) * served + sumFromMode(term, mode, 1, Number.POSITIVE_INFINITY))
+      const after = sumFromMode(few, mode, 1, room - 1) + many
+      return Math.min(1, wait.sf(t) + (1 - pWait) * served + after)
     },
   })
 }
@@ -50,5 +56,6 @@ export function acceptedResponse(queue: {
 /** P(k departures of all servers are over by y and a service begun after them is not), in units of the mean service time; y above 0. */
 export function outlasted(k: number, servers: number, y: number): number {
   if (servers === 1) return poissonTerm(k, y)
+  if (y < 1e-290) return 0
   return Math.exp(poissonLogSf(k - 1, (servers - 1) * y) - y - k * Math.log1p(-1 / servers))
 }

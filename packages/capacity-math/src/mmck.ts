@@ -1,4 +1,4 @@
-import { checkInteger, checkProbability } from './checks.ts'
+import { checkInteger, checkNumber, checkProbability } from './checks.ts'
 import { logErlangB } from './erlang-b.ts'
 import { below } from './gamma-ratio.ts'
 import { geometricMean, geometricSum, geometricVariance } from './geometric.ts'
@@ -13,7 +13,7 @@ import { stageMixture } from './stage-mixture.ts'
 import { atMost, blockingMargin } from './ties.ts'
 
 export interface MmckInput extends MmcInput {
-  /** K, room for those waiting and those in service; an integer from `servers`. */
+  /** K, room for those waiting and those in service; an integer from `servers` to servers + 1e7. */
   readonly capacity: number
 }
 
@@ -89,6 +89,9 @@ export function minCapacity(demand: MmcInput & { readonly blocking: number }): n
   return smallestInteger(meets, queue.servers, Number.isFinite(guess) ? guess : 0)
 }
 
+// More makes no difference to anybody but him who asks for a tail near saturation, which takes sqrt(room) steps.
+const roomMax = 1e7
+
 interface States {
   readonly load: number
   /** ln ρ */
@@ -108,6 +111,7 @@ function states(queue: MmckInput): States {
   const { lambda, mu, servers, capacity } = queue
   checkMmc(queue)
   checkInteger('capacity', capacity, servers)
+  checkNumber('capacity - servers', capacity - servers, 0, roomMax)
   const room = capacity - servers
   const load = lambda / mu
   const l = logUtilization(servers, load, differenceFromProduct(servers, mu, lambda) / mu)

@@ -1,4 +1,4 @@
-import { checkNumber, countMax, magnitudeMax } from './checks.ts'
+import { checkNumber, checkRate, countMax, magnitudeMax } from './checks.ts'
 import { responseTime } from './mmc-times.ts'
 import { noWait } from './no-wait.ts'
 import { poissonPmf, poissonSf } from './poisson.ts'
@@ -23,7 +23,7 @@ export interface UnlimitedQueue extends StableQueue {
  */
 export function mminf(queue: { readonly lambda: number; readonly mu: number }): UnlimitedQueue {
   const { lambda, mu } = queue
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   const load = lambda / mu
   checkNumber('lambda / mu', load, 0, countMax)

@@ -1,4 +1,4 @@
-import { checkNumber, magnitudeMax } from './checks.ts'
+import { checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { addTo, compensatedSum, totalOf } from './compensated-sum.ts'
 import type { Distribution } from './distribution.ts'
 
@@ -125,6 +125,6 @@ export function flowMonitor(startedAt: number): FlowMonitor {
  */
 export function expectedAges(flow: { readonly lambda: number; readonly response: Distribution }): number {
   const { lambda, response } = flow
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   return (lambda * (response.variance + response.mean * response.mean)) / 2
 }

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate } from './checks.ts'
 
 export interface MulticlassNetwork {
   /** Completions per second of each class. */
@@ -60,8 +60,8 @@ function checkNetwork(network: Parameters<typeof mvaMulticlass>[0]): void {
   )
   demands.forEach((row, r) => {
     if (row.length !== delay.length) throw new RangeError('demands must have one entry per station in every class')
-    for (const demand of row) checkNumber('demands', demand, 0, magnitudeMax)
-    checkNumber('thinkTimes', thinkTimes[r], 0, magnitudeMax)
+    for (const demand of row) checkRate('demands', demand)
+    checkRate('thinkTimes', thinkTimes[r])
     if (!(thinkTimes[r]! + row.reduce((sum, it) => sum + it, 0) > 0))
       throw new RangeError('demands and thinkTimes must not all be 0 in a class')
   })

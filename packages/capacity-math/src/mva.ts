@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate } from './checks.ts'
 
 export interface ClosedNetwork {
   /** Completions per second. */
@@ -23,8 +23,8 @@ export function mva(network: {
   readonly population: number
 }): ClosedNetwork {
   const { demands, thinkTime, population } = network
-  for (const demand of demands) checkNumber('demands', demand, 0, magnitudeMax)
-  checkNumber('thinkTime', thinkTime, 0, magnitudeMax)
+  for (const demand of demands) checkRate('demands', demand)
+  checkRate('thinkTime', thinkTime)
   checkInteger('population', population, 1)
   checkNumber('population', population, 1, 1e6)
   if (!(thinkTime + demands.reduce((sum, it) => sum + it, 0) > 0))
@@ -59,11 +59,12 @@ export function closedNetwork(network: {
   readonly population: number
 }): ClosedNetwork {
   const { stations, thinkTime, population: N } = network
-  checkNumber('thinkTime', thinkTime, 0, magnitudeMax)
+  checkRate('thinkTime', thinkTime)
   checkInteger('population', N, 1)
   checkNumber('population', N, 1, 10_000)
   stations.forEach(checkStation)
   const demands = stations.map(({ visits, service }) => visits * service)
+  for (const demand of demands) checkRate('stations.visits * stations.service', demand)
   const total = thinkTime + demands.reduce((sum, it) => sum + it, 0)
   if (!(total > 0)) throw new RangeError('stations and thinkTime must not all be 0')
   // In units of the throughput that the bounds allow, the constants are of one size.
@@ -120,7 +121,7 @@ function convolve(a: Float64Array, b: Float64Array): Float64Array {
 }
 
 function checkStation({ visits, service, servers }: ClosedStation): void {
-  checkNumber('stations.visits', visits, 0, magnitudeMax)
-  checkNumber('stations.service', service, 0, magnitudeMax)
+  checkRate('stations.visits', visits)
+  checkRate('stations.service', service)
   if (servers !== 'delay') checkInteger('stations.servers', servers, 1)
 }

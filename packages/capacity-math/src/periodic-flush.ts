@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { type DeterministicQueue, deterministicQueue } from './deterministic-queue.ts'
 import { type Distribution, distribution } from './distribution.ts'
 import { constantTime, idleQueue } from './no-wait.ts'
@@ -26,7 +26,7 @@ export function periodicFlush(buffer: {
   readonly maxBatch: number
 }): StableQueue | UnstableQueue {
   const { lambda, interval, maxBatch } = buffer
-  checkNumber('lambda', lambda, 0, magnitudeMax)
+  checkRate('lambda', lambda)
   checkNumber('interval', interval, 1 / magnitudeMax, magnitudeMax)
   checkInteger('maxBatch', maxBatch, 1)
   checkNumber('maxBatch', maxBatch, 1, 10_000)

@@ -14,9 +14,9 @@ export function poissonPmf(k: number, lambda: number): number {
   return poissonTerm(k, lambda)
 }
 
-/** ln P(X = k), for what {@link poissonPmf} rounds to 0. `lambda` must be above 0, where the logarithm is finite. */
+/** ln P(X = k), for what {@link poissonPmf} rounds to 0. `lambda` must be 1e-300 or more. */
 export function poissonLogPmf(k: number, lambda: number): number {
-  checkArguments(k, lambda, Number.MIN_VALUE)
+  checkArguments(k, lambda, logarithmMin)
   return logPoissonTerm(k, lambda)
 }
 
@@ -42,9 +42,9 @@ export function poissonLogCdf(k: number, lambda: number): number {
   return logPoissonTerm(k, lambda) + Math.log(below(k, lambda))
 }
 
-/** ln P(X > k), finite far beyond where {@link poissonSf} underflows. `lambda` must be above 0. */
+/** ln P(X > k), finite far beyond where {@link poissonSf} underflows. `lambda` must be 1e-300 or more. */
 export function poissonLogSf(k: number, lambda: number): number {
-  checkArguments(k, lambda, Number.MIN_VALUE)
+  checkArguments(k, lambda, logarithmMin)
   if (lambda >= k + 1) return Math.log1p(-lowerTail(k, lambda))
   return logPoissonTerm(k, lambda) + Math.log(above(k, lambda))
 }
@@ -61,3 +61,6 @@ function checkArguments(k: number, lambda: number, lambdaMin = 0): void {
   checkInteger('k', k, 0)
   checkNumber('lambda', lambda, lambdaMin, countMax)
 }
+
+/** Closer to 0 the terms are, and their logarithms minus infinity. */
+const logarithmMin = 1e-300

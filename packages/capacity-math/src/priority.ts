@@ -1,5 +1,5 @@
 import { approximateQueue } from './approximate-queue.ts'
-import { checkInteger, checkNumber, magnitudeMax } from './checks.ts'
+import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
 import { erlangC } from './erlang-c.ts'
 import type { StableQueue, UnstableQueue } from './queue.ts'
 
@@ -85,7 +85,7 @@ export function mmcPriorityWaits(queue: {
   const { lambdas, mu, servers } = queue
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   checkInteger('servers', servers, 1)
-  for (const lambda of lambdas) checkNumber('lambdas', lambda, 0, magnitudeMax)
+  for (const lambda of lambdas) checkRate('lambdas', lambda)
   const capacity = servers * mu
   const all = lambdas.reduce((sum, it) => sum + it, 0)
   const pWait = erlangC({ servers, load: all / mu })
@@ -98,7 +98,7 @@ export function mmcPriorityWaits(queue: {
 }
 
 function checkClass({ lambda, meanService, scv }: PriorityClass): void {
-  checkNumber('classes.lambda', lambda, 0, magnitudeMax)
+  checkRate('classes.lambda', lambda)
   checkNumber('classes.meanService', meanService, 1 / magnitudeMax, magnitudeMax)
   checkNumber('classes.scv', scv, 0, 1e6)
 }

@@ -26,7 +26,9 @@ const tabulated: readonly number[] = /* @__PURE__ */ Array.from({ length: 10 }, 
 /** The deviance n ln(n/x) + x - n ≥ 0, for n > 0, x > 0, to full relative accuracy where n and x are close. */
 export function deviance(n: number, x: number): number {
   const u = (x - n) / n
-  return u > -0.4 && u < 0.5 ? n * logDefect(u) : n * Math.log(n / x) + (x - n)
+  if (u > -0.4 && u < 0.5) return n * logDefect(u)
+  const ratio = n / x
+  return n * (ratio > 0 && ratio < Number.POSITIVE_INFINITY ? Math.log(ratio) : Math.log(n) - Math.log(x)) + (x - n)
 }
 
 /**
@@ -45,12 +47,12 @@ export function logDefect(u: number): number {
 
 /** ln(e^-x x^n / Γ(n+1)) for real n ≥ 0 and x > 0 in Loader's saddle-point form: no power that overflows, no large cancelling terms. */
 export function logPoissonTerm(n: number, x: number): number {
-  if (n === 0) return -x
+  if (n < 1e-300) return -x
   return -deviance(n, x) - stirlingError(n) - 0.5 * Math.log(2 * Math.PI * n)
 }
 
 /** e^-x x^n / Γ(n+1) for real n ≥ 0 and x > 0; underflows to 0 only where the value is below the smallest number. */
 export function poissonTerm(n: number, x: number): number {
-  if (n === 0) return Math.exp(-x)
+  if (n < 1e-300) return Math.exp(-x)
   return Math.exp(-deviance(n, x) - stirlingError(n)) / Math.sqrt(2 * Math.PI * n)
 }

@@ -6,7 +6,7 @@ export function sumFromMode(term: (i: number) => number, mode: number, first: nu
   if (last < first) return 0
   const start = Math.min(last, Math.max(first, Math.round(mode)))
   let sum = 0
-  for (let i = start; i <= last; i++) {
+  for (let i = start; i <= Math.min(last, Number.MAX_SAFE_INTEGER - 1); i++) {
     const next = term(i)
     sum += next
     if (i > start && next <= sum * 2 ** -60) break

@@ -1,4 +1,4 @@
-import { checkNumber, magnitudeMax } from './checks.ts'
+import { checkNumber, checkRate, magnitudeMax } from './checks.ts'
 
 /** The three numbers of the Universal Scalability Law. */
 export interface UslParameters {
@@ -34,13 +34,17 @@ export function usl(parameters: UslParameters): Usl {
   checkNumber('lambda', lambda, 1 / magnitudeMax, magnitudeMax)
   checkNumber('sigma', sigma, 0, 1)
   checkNumber('kappa', kappa, 0, 1)
+  if (kappa > 0) checkNumber('kappa', kappa, 1e-100, 1)
   // X = λ / ((1-σ)/N + (σ-κ) + κN)
   const linear = sigma - kappa
   const latency = (n: number) => {
+    checkRate('concurrency', n)
     checkNumber('concurrency', n, 0, 1e15)
-    return (1 + sigma * (n - 1) + kappa * n * (n - 1)) / lambda
+    return (1 - sigma + n * (linear + kappa * n)) / lambda
   }
-  const most = lambda / (linear + 2 * Math.sqrt(kappa * (1 - sigma)))
+  // Where one worker alone does all there is to do, λ: the peak is at N = 0 or 1, and the formula of the peak may divide by 0.
+  const bend = linear + 2 * Math.sqrt(kappa * (1 - sigma))
+  const most = bend > 0 ? lambda / bend : lambda
   const peak = kappa === 0 ? null : { concurrency: Math.sqrt((1 - sigma) / kappa), throughput: most }
   const concurrencyAtThroughput = (x: number) => {
     checkNumber('throughput', x, 0, magnitudeMax)
@@ -67,7 +71,7 @@ export function usl(parameters: UslParameters): Usl {
     sigma,
     kappa,
     peak,
-    throughput: (n) => n / latency(n),
+    throughput: (n) => (n === 0 ? 0 : n / latency(n)),
     latency,
     concurrencyAtThroughput,
     latencyAtThroughput: (x) => (x === 0 ? (1 - sigma) / lambda : concurrencyAtThroughput(x) / x),

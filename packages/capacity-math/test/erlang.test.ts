@@ -121,7 +121,7 @@ describe('arguments', () => {
   it.each([
     ['load must be below servers = 4 for a stable queue, received 4', () => erlangC({ servers: 4, load: 4 })],
     ['servers must be from 0 to 9007199254740991, received -1', () => erlangB({ servers: -1, load: 4 })],
-    ['load must be from 5e-324 to 9007199254740991, received 0', () => logErlangB({ servers: 1, load: 0 })],
+    ['load must be from 1e-300 to 9007199254740991, received 0', () => logErlangB({ servers: 1, load: 0 })],
     ['pWait must be above 0 and below 1, received 0', () => minServersForWait({ load: 4, pWait: 0 })],
     [
       'load must be from 0 to 1000000000000000, received Infinity',

@@ -23,7 +23,9 @@ import {
   periodicFlush,
   priorityQueue,
 } from '@headrace/capacity-math/queues'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 function stable<Queue extends { readonly stable: boolean }>(queue: Queue): Extract<Queue, { readonly stable: true }> {
   if (!queue.stable) throw new Error('unstable')
@@ -225,7 +227,8 @@ describe('Erlang between the integers', () => {
     (c, a) => {
       const [here, next] = [erlangB({ servers: c, load: a }), erlangB({ servers: c + 1, load: a })]
       fc.pre(here > 1e-200)
-      expect(Math.abs(next * (1 + (c + 1) / (a * here)) - 1)).toBeLessThan(1e-13)
+      // An exponent of that size is known to its own last digit, and no better.
+      expect(Math.abs(next * (1 + (c + 1) / (a * here)) - 1)).toBeLessThan(4e-15 - 1e-15 * Math.log(here))
     },
   )
 
