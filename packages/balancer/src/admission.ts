@@ -3,7 +3,7 @@ import type { Pace } from './load/pace.ts'
 
 /** Whether work with a deadline has a chance to meet it. */
 export interface Admission {
-  /** How long one more piece of work is expected to take; 0 where there is no line. */
+  /** How long one more piece of work is expected to take; 0 where there is no line to wait in. */
   expectedMs(inFlight: number, nowMs: number): number
   /** How much longer than expected all but one in a hundred take. */
   readonly marginMs: number
@@ -16,17 +16,32 @@ export interface Admission {
   ended(outcome: Outcome, expectedMs: number, latencyMs: number, nowMs: number): boolean
 }
 
-const late = 0.01
+const lateShareMax = 0.01
+// In units of the mean time to an answer. Large, because what is let in too much is late as a whole.
 const step = 3
+// Where answers take this many times as long as they could, there is a line.
+const slownessMax = 2
+const windows = 10
 
 /**
- * By Little's law, N that leave at a rate X take N ÷ X. X is the highest rate of late, so that an idle fleet does not look
- * slow. N includes what was given up: its callers have left, but the endpoints work on it, and it is in the way of
- * what comes next. The margin follows the 99th percentile of the error of these forecasts by steps (H. Robbins
- * and S. Monro, 1951), and so includes what a mean does not say: the spread of the work itself, and a rate that has changed.
+ * By Little's law, N in flight that leave at a rate X take N ÷ X. X is the highest rate of late while there was a line, because
+ * without one the rate is that of the arrivals, and says nothing of what the fleet can do; until then nothing is refused. N includes
+ * what was given up: its callers have left, but the endpoints work on it. The margin follows the 99th percentile of the error
+ * of these forecasts by steps (H. Robbins and S. Monro, 1951), and so includes what a mean does not say: the spread of the
+ * work itself, and a rate that has changed.
  */
 export function createAdmission(pace: Pace, startMs: number): Admission {
-  const state = { marginMs: 0, abandoned: 0, asOfMs: startMs, lingersMs: 1, refusedAtMs: Number.NEGATIVE_INFINITY }
+  const rates = new Float64Array(windows)
+  let at = 0
+  const state = {
+    capacityPerMs: 0,
+    marginMs: 0,
+    abandoned: 0,
+    asOfMs: startMs,
+    lingersMs: 1,
+    refusedAtMs: Number.NEGATIVE_INFINITY,
+  }
+  const window = { sinceMs: startMs, answers: 0, late: 0, latencySumMs: 0 }
 
   // How long it takes them nobody tells us. After as long again as their callers have waited, most are gone.
   function forget(nowMs: number): void {
@@ -34,13 +49,29 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
     state.asOfMs = nowMs
   }
 
+  function count(latencyMs: number, nowMs: number): void {
+    window.latencySumMs += latencyMs
+    if (++window.answers < pace.answersPerWindow || nowMs <= window.sinceMs) return
+    const isSlow = window.latencySumMs / window.answers > slownessMax * pace.concurrency.latencyMinMs
+    if (isSlow || window.late > lateShareMax * window.answers) {
+      rates[at] = window.answers / (nowMs - window.sinceMs)
+      at = (at + 1) % windows
+      state.capacityPerMs = Math.max(...rates)
+    }
+    window.sinceMs = nowMs
+    window.answers = 0
+    window.late = 0
+    window.latencySumMs = 0
+  }
+
   return {
     expectedMs(inFlight, nowMs) {
-      const { perMsMax, latencyMinMs } = pace.concurrency
+      const { capacityPerMs } = state
+      if (capacityPerMs === 0) return 0
       if (state.abandoned > 0) forget(nowMs)
       const line = inFlight + 1 + state.abandoned
       // Up to what the fleet works on at once nothing waits, and a refusal could not help.
-      return perMsMax > 0 && line > perMsMax * latencyMinMs ? line / perMsMax : 0
+      return line > capacityPerMs * pace.concurrency.latencyMinMs ? line / capacityPerMs : 0
     },
     get marginMs() {
       return state.marginMs
@@ -48,12 +79,14 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
     refused(nowMs) {
       state.refusedAtMs = nowMs
       // Where nothing is let in any more that has to wait, nothing would be learnt any more.
-      state.marginMs = Math.max(0, state.marginMs - pace.meanMs * step * late * 0.01)
+      state.marginMs = Math.max(0, state.marginMs - pace.meanMs * step * lateShareMax * 0.01)
     },
     ended(outcome, expectedMs, latencyMs, nowMs) {
       if (outcome === 'ignored') return false
       const isSlow = latencyMs > pace.meanMs
-      if (outcome === 'failure' && isSlow) {
+      if (outcome === 'success') count(latencyMs, nowMs)
+      else if (isSlow) {
+        window.late++
         forget(nowMs)
         state.abandoned++
         state.lingersMs = latencyMs
@@ -64,8 +97,8 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
         // One step beyond what was seen, for what was given up would have taken longer; further on there is nothing to learn.
         state.marginMs =
           errorMs > state.marginMs
-            ? Math.min(errorMs + stepMs, state.marginMs + stepMs * (1 - late))
-            : Math.max(0, state.marginMs - stepMs * late)
+            ? Math.min(errorMs + stepMs, state.marginMs + stepMs * (1 - lateShareMax))
+            : Math.max(0, state.marginMs - stepMs * lateShareMax)
       }
       return isSlow && (expectedMs > 0 || nowMs - state.refusedAtMs < pace.fadeMs)
     },

@@ -193,10 +193,10 @@ export function createBalancer<Metadata = unknown>(
     const { candidates, picker, epoch } = membership.view
     if (!picker) return listKnown ? 'nobody' : 'unknown'
     if (deadlineMs !== undefined && deadlineMs <= 0) return 'too-late'
-    const expectedMs = deadlineMs === undefined ? 0 : admission.expectedMs(inFlight + room.length, nowMs)
-    if (expectedMs > 0 && expectedMs + admission.marginMs > deadlineMs!) {
+    const expectedMs = admission.expectedMs(inFlight + room.length, nowMs)
+    if (deadlineMs !== undefined && expectedMs > 0 && expectedMs + admission.marginMs > deadlineMs) {
       admission.refused(nowMs)
-      observe?.({ type: 'refused', expectedMs: expectedMs + admission.marginMs, deadlineMs: deadlineMs! })
+      observe?.({ type: 'refused', expectedMs: expectedMs + admission.marginMs, deadlineMs })
       return 'overloaded'
     }
     const pinnedKey = policy.pinsKeys ? key : undefined

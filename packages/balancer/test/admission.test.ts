@@ -14,11 +14,15 @@ async function busyFleet() {
     random: seededRandom(1),
     observe: (event) => void events.push(event),
   })
-  for (let turn = 0; turn < 100; turn++) {
-    const pick = balancer.pick()!
+  const open = []
+  for (let turn = 0; turn < 200; turn++) {
+    // Nothing waits at first; then each finds nine before it.
+    open.push(balancer.pick()!)
+    if (turn >= 100 && open.length < 10) continue
     await clock.advance(10)
-    pick.done('success')
+    open.shift()!.done('success')
   }
+  for (const pick of open) pick.done('ignored')
   return { clock, events, balancer }
 }
 
@@ -37,6 +41,19 @@ describe('admission by deadline', () => {
   it('does not refuse for a short deadline alone, where nothing waits', async () => {
     const { balancer } = await busyFleet()
     expect(balancer.pick({ deadlineMs: 1 })).not.toBeNull()
+  })
+
+  it('refuses nothing as long as there never was a line, however seldom work comes', async () => {
+    const clock = manualClock()
+    const balancer = createBalancer(staticEndpoints([{ address: 'a' }]), { clock })
+    for (let turn = 0; turn < 100; turn++) {
+      const pick = balancer.pick({ deadlineMs: 100 })!
+      await clock.advance(50)
+      pick.done('success')
+      await clock.advance(5_000)
+    }
+    const burst = Array.from({ length: 100 }, () => balancer.pick({ deadlineMs: 100 }))
+    expect(burst).not.toContain(null)
   })
 
   it('knows nothing at first and refuses nothing', () => {
@@ -73,6 +90,7 @@ describe('admission by deadline', () => {
       for (const pick of picks) pick?.done(outcome)
     }
     for (let turn = 0; turn < 60; turn++) await round(3, 10, 'success')
+    for (let turn = 0; turn < 40; turn++) await round(9, 60, 'success')
     await round(400, 500, 'failure')
     expect(events.some(({ type }) => type === 'refused')).toBe(true)
     await round(40, 500, 'failure')

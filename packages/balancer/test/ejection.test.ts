@@ -150,7 +150,7 @@ describe('ejection by failures', () => {
 
 describe('ejection by latency', () => {
   it('puts out who is far slower than the median, and nobody where all are slow together', async () => {
-    const { clock, balancer, health } = fleet(5, { latencyFactor: 5 })
+    const { clock, balancer, events, health } = fleet(5, { latencyFactor: 5 })
     const round = async (slowMs: number, usualMs: number) => {
       const picks = Array.from({ length: 5 }, () => balancer.pick()!)
       const slow = picks.filter(({ endpoint }) => endpoint.id === '3')
@@ -163,6 +163,8 @@ describe('ejection by latency', () => {
     for (let count = 0; count < 30; count++) await round(500, 500)
     expect(health()).toEqual(['in', 'in', 'in', 'in', 'in'])
     for (let count = 0; count < 60; count++) await round(500, 10)
-    expect(health()).toEqual(['in', 'in', 'in', 'out', 'in'])
+    const ejected = events.flatMap((event) => (event.type === 'ejected' ? [`${event.endpoint} ${event.why}`] : []))
+    expect(new Set(ejected)).toEqual(new Set(['3 latency']))
+    expect(health()[3]).not.toBe('in')
   })
 })

@@ -10,6 +10,8 @@ export interface Pace {
   readonly failureMs: number
   /** Of the whole fleet. */
   readonly concurrency: ConcurrencyMeter
+  /** So many answers of the fleet tell something of it. */
+  readonly answersPerWindow: number
   answered(latencyMs: number, nowMs: number): void
   /** To be told when the number of endpoints changes. */
   resize(endpoints: number): void
@@ -34,6 +36,7 @@ export function createPace(startMs: number): Pace {
     // Before anything is known, any number does: all endpoints are compared with the same.
     meanMs: 1,
     failureMs: failureMinMs,
+    answersPerWindow: answersPerEndpoint,
     answered(latencyMs: number, nowMs: number) {
       pace.concurrency.answered(latencyMs, nowMs)
       if (seen < window) seen++
@@ -47,6 +50,7 @@ export function createPace(startMs: number): Pace {
     },
     resize(endpoints: number) {
       window = answersPerEndpoint * Math.max(1, endpoints)
+      pace.answersPerWindow = window
       seen = Math.min(seen, window)
     },
   }
