@@ -108,7 +108,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
 
 function receiptsIn(path: string): number {
   if (!existsSync(path)) return 0
-  using db = new DatabaseSync(path, { readOnly: true })
+  using db = new DatabaseSync(path, { readOnly: true, timeout: 10_000 })
   if (!db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'sale_receipts'").get()) return 0
   return (db.prepare('SELECT count(*) AS rows FROM sale_receipts').get() as { rows: number }).rows
 }

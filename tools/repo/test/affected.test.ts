@@ -65,6 +65,7 @@ it('a change of what all share selects all', () => {
     'queue',
     'repo',
     'shop',
+    'sim',
     'stack',
     'writer',
   ]
