@@ -28,11 +28,11 @@ import {
   type Health,
 } from './health/ejection.ts'
 import { residenceMs } from './load/little.ts'
-import { checkOutcome, type Load, type Outcome } from './load/load.ts'
+import type { Load } from './load/load.ts'
 import { createPace } from './load/pace.ts'
 import { createMembership, type Member, type Membership } from './membership.ts'
-import { OpenPick, type Pick, type PickOptions } from './pick.ts'
-import { createPins } from './pins.ts'
+import type { Pick, PickOptions } from './pick.ts'
+import { createPicking, type NoPick, noPickError, type RefusedEvent } from './picking.ts'
 import { little } from './policies/little.ts'
 import type { Policy } from './policies/policy.ts'
 import { createWaitingRoom } from './waiting-room.ts'
@@ -46,8 +46,7 @@ export type BalancerEvent =
   | { readonly type: 'retry'; readonly endpoint: string; readonly attempt: number; readonly error: unknown }
   /** Attempt number `attempt` was sent to `endpoint`, because an earlier one takes long. */
   | { readonly type: 'hedge'; readonly endpoint: string; readonly attempt: number }
-  /** Work was refused that would have taken about `expectedMs` and had only `deadlineMs`. */
-  | { readonly type: 'refused'; readonly expectedMs: number; readonly deadlineMs: number }
+  | RefusedEvent
 
 export interface BalancerOptions {
   /** {@link little} by default. */
@@ -110,19 +109,7 @@ export interface Balancer<Metadata = unknown> extends AsyncDisposable {
   close(options?: { readonly drainMs?: number | undefined }): Promise<boolean>
 }
 
-/** Why there is no pick: the first three are final, and what is behind the others changes. */
-type NoPick = 'nobody' | 'too-late' | 'overloaded' | 'unknown' | 'full' | 'pinned'
-
-const whyNot: Readonly<Record<NoPick, string>> = {
-  nobody: 'there is no endpoint that can take it',
-  'too-late': 'no time is left for it',
-  overloaded: 'the endpoints have more to do than they could finish before its deadline',
-  unknown: 'no endpoint is known yet',
-  full: 'all endpoints have as much as they can work on',
-  pinned: 'the key has work in flight at an endpoint that must not have more',
-}
-
-// Two answers of three come without a wait in line at this ratio, in a queue of one server.
+// In a queue of one server, answers take half as long again at a third of its capacity.
 const hedgeSlownessMax = 1.5
 
 /** @throws TypeError or RangeError for a bad first list of a discovery that has one. */
@@ -155,19 +142,28 @@ export function createBalancer<Metadata = unknown>(
           slowStartMs,
         })
   const budget = createBudget(retryBudget, clock.nowMs())
-  const admission = createAdmission(pace, clock.nowMs())
   const closing = new AbortController()
-  let listKnown = false
   const drained = gate()
   const room = createWaitingRoom<Pick<Metadata>>(clock, (pick) => void pick.done('ignored'))
-  const pins = createPins<Member<Metadata>>()
-  let inFlight = 0
+  const picking = createPicking<Metadata>({
+    clock,
+    policy,
+    membership,
+    ejection,
+    admission: createAdmission(pace, clock.nowMs()),
+    observe,
+    waiting: () => room.length,
+    ended(key) {
+      if (picking.inFlight === 0 && closing.signal.aborted) drained.open()
+      room.serve()
+      if (key !== undefined) room.serveKey(key)
+    },
+  })
 
   function apply(snapshot: Snapshot<Metadata>): void {
     const change = membership.apply(snapshot)
     if (change) observe?.({ type: 'endpoints', ...change })
     if (snapshot.error !== undefined) observe?.({ type: 'discovery-failed', error: snapshot.error })
-    if (change || snapshot.state === 'confirmed-empty') listKnown = true
     room.serveAll()
   }
 
@@ -184,70 +180,13 @@ export function createBalancer<Metadata = unknown>(
     backoff: exponentialBackoff({ delayMinMs: 100, delayMaxMs: 10_000, random }),
   })
 
-  function tryPick({ key, exclude, deadlineMs }: PickOptions): Pick<Metadata> | NoPick {
-    if (key !== undefined) checkKey('key', key)
-    if (deadlineMs !== undefined) checkNumber('deadlineMs', deadlineMs)
+  function throwIfClosed(): void {
     if (closing.signal.aborted) throw closedError()
-    const nowMs = clock.nowMs()
-    if (ejection && nowMs >= ejection.dueMs) ejection.revive(nowMs)
-    const { candidates, picker, epoch } = membership.view
-    if (!picker) return listKnown ? 'nobody' : 'unknown'
-    if (deadlineMs !== undefined && deadlineMs <= 0) return 'too-late'
-    const expectedMs = admission.expectedMs(inFlight + room.length, nowMs)
-    if (deadlineMs !== undefined && expectedMs > 0 && expectedMs + admission.marginMs > deadlineMs) {
-      admission.refused(nowMs)
-      observe?.({ type: 'refused', expectedMs: expectedMs + admission.marginMs, deadlineMs })
-      return 'overloaded'
-    }
-    const pinnedKey = policy.pinsKeys ? key : undefined
-    const pinned = pinnedKey === undefined ? undefined : pins.at(pinnedKey)
-    if (pinned) {
-      // It has left, or must not have it: the next on this key has to wait until the last one there has ended.
-      if (pinned.index === -1 || exclude?.has(pinned.endpoint.id)) return 'pinned'
-      return begin(pinned, { epoch, nowMs, pinnedKey, expectedMs })
-    }
-    const index = picker.pick({ nowMs, key, exclude })
-    if (index !== -1) return begin(candidates[index]!, { epoch, nowMs, pinnedKey, expectedMs })
-    return policy.holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
   }
 
-  function begin(
-    member: Member<Metadata>,
-    start: {
-      readonly epoch: number
-      readonly nowMs: number
-      readonly pinnedKey: string | undefined
-      readonly expectedMs: number
-    },
-  ): Pick<Metadata> {
-    const { epoch, nowMs: startMs, pinnedKey, expectedMs } = start
-    let open = true
-    inFlight++
-    if (pinnedKey !== undefined) pins.hold(pinnedKey, member)
-    member.load.begin(startMs)
-    changed(member, startMs)
-    ejection?.picked(member)
-    function done(outcome: Outcome): boolean {
-      checkOutcome(outcome)
-      if (!open) return false
-      open = false
-      const nowMs = clock.nowMs()
-      const keyIsFree = pinnedKey !== undefined && pins.release(pinnedKey)
-      member.load.end(outcome, nowMs - startMs, nowMs)
-      const isExcused = admission.ended(outcome, expectedMs, nowMs - startMs, nowMs)
-      changed(member, nowMs)
-      ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)
-      membership.settled(member)
-      if (--inFlight === 0 && closing.signal.aborted) drained.open()
-      room.serve()
-      if (keyIsFree) room.serveKey(pinnedKey)
-      return true
-    }
-    return new OpenPick(member.endpoint, epoch, done)
-  }
-
-  function changed(member: Member<Metadata>, nowMs: number): void {
-    if (member.index !== -1) membership.view.picker?.changed?.(member.index, nowMs)
+  function pickNow(pickOptions: PickOptions): Pick<Metadata> | NoPick {
+    throwIfClosed()
+    return picking.refusal(pickOptions) ?? picking.tryPick(pickOptions)
   }
 
   async function close({ drainMs = 10_000 }: { readonly drainMs?: number | undefined } = {}): Promise<boolean> {
@@ -255,7 +194,7 @@ export function createBalancer<Metadata = unknown>(
     closing.abort(closedError())
     // Who waits finds the balancer closed.
     room.serveAll()
-    if (inFlight === 0) drained.open()
+    if (picking.inFlight === 0) drained.open()
     try {
       await within(clock, drainMs, drained.opened)
       return true
@@ -268,25 +207,27 @@ export function createBalancer<Metadata = unknown>(
   const route: Route<Metadata> = {
     clock,
     budget,
-    pick(options, waitMs, signal) {
+    pick(pickOptions, waitMs, signal) {
+      throwIfClosed()
+      const refusal = picking.refusal(pickOptions)
+      if (refusal) throw noPickError(refusal)
       // Nobody overtakes those who wait for a free endpoint; to wait for a key is a matter of that key.
-      const pick = room.length > 0 && policy.holdsBack ? 'full' : tryPick(options)
+      const pick = room.length > 0 && policy.holdsBack ? 'full' : picking.tryPick(pickOptions)
       if (typeof pick !== 'string') return pick
-      if (isFinal(pick)) throw noPickError(pick)
+      if (pick === 'nobody') throw noPickError(pick)
       const attempt = () => {
-        // It has been admitted; its deadline is that of the wait.
-        const next = tryPick({ ...options, deadlineMs: undefined })
-        if (typeof next !== 'string') return next
-        if (isFinal(next)) throw noPickError(next)
-        return null
+        throwIfClosed()
+        const next = picking.tryPick(pickOptions)
+        if (next === 'nobody') throw noPickError(next)
+        return typeof next === 'string' ? null : next
       }
-      return room.wait(attempt, { key: pick === 'pinned' ? options.key : undefined, waitMs, signal })
+      return room.wait(attempt, { key: pick === 'pinned' ? pickOptions.key : undefined, waitMs, signal })
     },
-    pickHedge(options) {
+    pickHedge(pickOptions) {
       const { perMsMax, latencyMinMs } = pace.concurrency
       // Where answers take much longer than they could, endpoints are busy, and a second attempt makes it worse.
       if (perMsMax > 0 && pace.meanMs > hedgeSlownessMax * latencyMinMs) return null
-      const pick = tryPick(options)
+      const pick = pickNow(pickOptions)
       return typeof pick === 'string' ? null : pick
     },
     retried(endpoint, attempt, error) {
@@ -298,8 +239,8 @@ export function createBalancer<Metadata = unknown>(
   }
 
   return {
-    pick(options = {}) {
-      const pick = tryPick(options)
+    pick(pickOptions = {}) {
+      const pick = pickNow(pickOptions)
       return typeof pick === 'string' ? null : pick
     },
     call: (work, callOptions = {}) => callThrough(route, work, callOptions),
@@ -328,7 +269,7 @@ export function createBalancer<Metadata = unknown>(
     },
     explain(key) {
       if (key !== undefined) checkKey('key', key)
-      const pinned = key === undefined || !policy.pinsKeys ? undefined : pins.at(key)
+      const pinned = key === undefined ? undefined : picking.pinnedTo(key)
       return explain({ policy, membership, ejection, pinned, key, nowMs: clock.nowMs() })
     },
     close,
@@ -336,14 +277,6 @@ export function createBalancer<Metadata = unknown>(
       await close()
     },
   }
-}
-
-function isFinal(why: NoPick): boolean {
-  return why === 'nobody' || why === 'too-late' || why === 'overloaded'
-}
-
-function noPickError(why: NoPick): HeadraceError {
-  return new HeadraceError(why === 'overloaded' ? 'BUSY' : 'UNAVAILABLE', whyNot[why])
 }
 
 function closedError(): HeadraceError {

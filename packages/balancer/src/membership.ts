@@ -32,6 +32,9 @@ export interface Change {
 export interface Membership<Metadata> {
   readonly view: View<Metadata>
   readonly state: Snapshot['state']
+  /** Whether there was a list to believe, be it an empty one. */
+  readonly isKnown: boolean
+  has(member: Member<Metadata>): boolean
   readonly known: Iterable<Member<Metadata>>
   /** Those that are known no more and still have work in flight. */
   readonly leaving: Iterable<Member<Metadata>>
@@ -63,6 +66,7 @@ export function createMembership<Metadata>(options: {
   const leaving = new Set<Member<Metadata>>()
   let view: View<Metadata> = { epoch: 0, candidates: [], picker: null }
   let state: Snapshot['state'] = 'stale'
+  let isKnown = false
 
   function apply(snapshot: Snapshot<Metadata>): Change | null {
     const endpoints = checkedEndpoints(snapshot.endpoints)
@@ -71,6 +75,7 @@ export function createMembership<Metadata>(options: {
       return null
     }
     state = snapshot.state
+    isKnown = true
     const formerly = new Map([...leaving].map((member) => [member.endpoint.id, member]))
     const next = new Map(endpoints.map((endpoint) => [endpoint.id, memberFor(endpoint, formerly)]))
     const removed = [...known.values()].filter((member) => next.get(member.endpoint.id) !== member)
@@ -124,6 +129,10 @@ export function createMembership<Metadata>(options: {
     get state() {
       return state
     },
+    get isKnown() {
+      return isKnown
+    },
+    has: (member) => known.get(member.endpoint.id) === member,
     get known() {
       return known.values()
     },

@@ -1,15 +1,22 @@
-import { type BalancerEvent, createBalancer, leastLoaded, little, staticEndpoints } from '@headrace/balancer'
+import {
+  type BalancerEvent,
+  createBalancer,
+  lateBinding,
+  leastLoaded,
+  little,
+  staticEndpoints,
+} from '@headrace/balancer'
 import { type Scenario, simulate } from '@headrace/balancer/sim'
 import { seededRandom } from '@headrace/core'
 import { manualClock } from '@headrace/core/testing'
 import { describe, expect, it } from 'vitest'
 
 /** One endpoint with one worker of 10 ms, and a line before it that the test keeps. */
-async function busyFleet() {
+async function busyFleet(policy = leastLoaded()) {
   const clock = manualClock()
   const events: BalancerEvent[] = []
   const balancer = createBalancer(staticEndpoints([{ address: 'a' }]), {
-    policy: leastLoaded(),
+    policy,
     clock,
     random: seededRandom(1),
     observe: (event) => void events.push(event),
@@ -36,6 +43,18 @@ describe('admission by deadline', () => {
     await expect(balancer.call(() => 1, { deadlineMs: 95 })).rejects.toMatchObject({ code: 'BUSY' })
     expect(balancer.pick({ deadlineMs: 105 })).not.toBeNull()
     expect(balancer.pick()).not.toBeNull()
+  })
+
+  it('counts those who wait in the client with those who wait at an endpoint', async () => {
+    const { clock, balancer } = await busyFleet(lateBinding({ slots: 12 }))
+    const work = async () => {
+      await clock.sleep(1_000)
+    }
+    const calls = Array.from({ length: 40 }, () => balancer.call(work, { deadlineMs: 255 }).catch(({ code }) => code))
+    await clock.advance(300)
+    const codes = await Promise.all(calls)
+    // 25 fit into 250 ms, half of them in slots; none of them is done in time, because the worker has got stuck.
+    expect(codes.filter((code) => code === 'BUSY').length).toBe(15)
   })
 
   it('does not refuse for a short deadline alone, where nothing waits', async () => {

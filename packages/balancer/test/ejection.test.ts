@@ -8,6 +8,7 @@ import {
 import { seededRandom } from '@headrace/core'
 import { manualClock } from '@headrace/core/testing'
 import { describe, expect, it } from 'vitest'
+import { fresh, pushedDiscovery } from './pushed.ts'
 
 function fleet(count: number, ejection: EjectionOptions | false = {}) {
   const clock = manualClock()
@@ -136,6 +137,18 @@ describe('ejection by failures', () => {
     fail('1', 5)
     early.done('success')
     expect(health()[1]).toBe('out')
+  })
+
+  it('has nothing to say of an endpoint that has left', async () => {
+    const clock = manualClock()
+    const discovery = pushedDiscovery(fresh('a'))
+    const events: BalancerEvent[] = []
+    const balancer = createBalancer(discovery, { clock, observe: (event) => void events.push(event) })
+    const picks = Array.from({ length: 10 }, () => balancer.pick()!)
+    discovery.push(fresh('b', 'c', 'd'))
+    await clock.settle()
+    for (const pick of picks) pick.done('failure')
+    expect(events.map(({ type }) => type)).toEqual(['endpoints', 'endpoints'])
   })
 
   it.each([

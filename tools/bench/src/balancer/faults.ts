@@ -51,6 +51,18 @@ const overlapsOf =
     return { overlapPercent: (100 * overlaps) / answered, p99Ms }
   }
 
+// An answer takes 10 ms where nothing waits.
+const flood = (utilization: number): BenchCase => ({
+  name: `${utilization} times the capacity, deadline 100 ms`,
+  metrics: { goodputPercent: '%', p99Ms: 'ms', latePercent: '%' },
+  ours: async ({ quick, warmUp, seed }) => {
+    const requests = warmUp ? 5_000 : (quick ? 30_000 : 100_000) * utilization
+    const scenario: Scenario = { endpoints: [{ count: 20, workers: 4 }], utilization, deadlineMs: 100, requests }
+    const { goodput, p99Ms, late, answered } = await simulate(scenario, { policy: little() }, { seed })
+    return { goodputPercent: 100 * goodput, p99Ms, latePercent: (100 * late) / (late + answered) }
+  },
+})
+
 export const faultCases: readonly BenchCase[] = [
   oddCase('one of ten fails at once', { behaviour: 'fail' }),
   oddCase('one of ten is 20 times slower', { speed: 0.05 }),
@@ -63,4 +75,5 @@ export const faultCases: readonly BenchCase[] = [
       'least loaded': overlapsOf({ policy: leastLoaded() }),
     },
   },
+  ...[1.1, 2, 4].map(flood),
 ]
