@@ -444,3 +444,102 @@ it('a driver without fencing tokens has to be accepted in words', async () => {
   const tokens = await Promise.all([1, 2, 3].map(() => locks.withLock('k', (lease) => lease.token)))
   expect(tokens).toEqual([0n, 0n, 0n])
 })
+
+it('a renewal that fails for one key does not stop that of the others, nor is it repeated at once', async () => {
+  let calls = 0
+  const { clock, locks } = setup({
+    change: (good) => ({
+      async renew(requests) {
+        calls++
+        const answers = await good.renew(requests)
+        const error = new Error('this one only')
+        return answers.map((one, at) => (requests[at]!.key === 'bad' ? { state: 'failed', error } : one))
+      },
+    }),
+  })
+  const [good, bad] = await Promise.all(['good', 'bad'].map((key) => locks.acquire(key, { ttlMs: 2_400 })))
+  await clock.advance(850)
+  expect(calls).toBeLessThan(4)
+  await clock.advance(6_000)
+  expect(good?.held).toBe(true)
+  expect(bad?.signal.reason).toMatchObject({ code: 'LOST', cause: 'expired' })
+})
+
+it('the leases of a process are renewed by one call', async () => {
+  const batches: number[] = []
+  const { clock, locks } = setup({
+    change: (good) => ({
+      renew(requests) {
+        batches.push(requests.length)
+        return good.renew(requests)
+      },
+    }),
+  })
+  for (let n = 0; n < 50; n++) {
+    await locks.acquire(`k${n}`, { ttlMs: 2_400 })
+    await clock.advance(1)
+  }
+  await clock.advance(1_000)
+  expect(batches.reduce((sum, one) => sum + one, 0)).toBe(50)
+  expect(batches.length).toBeLessThan(4)
+})
+
+it('a lease that was given back before its slow acquisition was answered is not renewed', async () => {
+  let renewals = 0
+  const { clock, locks } = setup({
+    change: (good, clock) => ({
+      async acquire(requests) {
+        const answers = await good.acquire(requests)
+        await clock.sleep(500)
+        return answers
+      },
+      renew(requests) {
+        renewals += requests.length
+        return good.renew(requests)
+      },
+    }),
+  })
+  const waiting = ending(clock, locks.acquire('k', { ttlMs: 900, waitMs: 100 }))
+  await clock.advance(100)
+  expect(await waiting).toEqual({ code: 'TIMEOUT', atMs: 100 })
+  await clock.advance(10_000)
+  expect(renewals).toBe(0)
+  expect(clock.pending).toBe(0)
+})
+
+it('a backend that cannot tell is asked again, and in order inside the process', async () => {
+  const clock = manualClock()
+  const memory = memoryLocks({ clock })
+  const deaf = (queue: 'none' | 'polled'): LockDriver => ({
+    ...memory,
+    supports: { ...memory.supports, queue },
+    open: (events) => memory.open({ ...events, granted() {}, missed() {} }),
+  })
+  for (const queue of ['none', 'polled'] as const) {
+    const [a, b] = [createLocks(deaf(queue), { clock }), createLocks(deaf(queue), { clock })]
+    const order: string[] = []
+    const first = await a.acquire('k')
+    const all = ['b1', 'b2', 'b3'].map((name) => b.withLock('k', () => void order.push(name)))
+    await clock.advance(200)
+    await first.release()
+    await clock.advance(200)
+    await Promise.all(all)
+    expect(order).toEqual(['b1', 'b2', 'b3'])
+  }
+})
+
+it('a driver that gives fewer answers than it got requests fails them all', async () => {
+  const { locks } = setup({ change: () => ({ acquire: async () => [] }) })
+  await expect(locks.acquire('k')).rejects.toThrow(/1 requests got 0 answers/)
+})
+
+it('what happens is told to the observer, in order, and an observer that throws breaks nothing', async () => {
+  const { clock, locks, events } = setup()
+  await Promise.all([locks.withLock('k', () => clock.sleep(10)), locks.withLock('k', () => {}), clock.advance(10)])
+  expect(events).toMatchObject([
+    { type: 'acquired', key: 'k', waitedMs: 0, local: false },
+    { type: 'released', heldMs: 10, confirmed: true },
+    { type: 'acquired', waitedMs: 10, local: true },
+    { type: 'released', heldMs: 0, confirmed: true },
+  ])
+})

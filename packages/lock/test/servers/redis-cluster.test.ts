@@ -14,7 +14,10 @@ let one: Cluster
 let two: ReturnType<typeof createCluster>
 
 beforeAll(async () => {
-  server = await startRedis({ appendOnly: false, args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] })
+  server = await startRedis({
+    appendOnly: false,
+    args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+  })
   const control = new Redis(server.url)
   await control.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
   for (let asked = 0; !String(await control.call('CLUSTER', 'INFO')).includes('cluster_state:ok'); asked++) {
