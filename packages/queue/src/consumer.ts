@@ -5,7 +5,7 @@ import type { DeadReason, QueueDriver } from './driver.ts'
 import type { QueueEvent } from './events.ts'
 import { createLanes, type Item, type Stretch } from './lanes.ts'
 import { isRejection, type Message } from './message.ts'
-import { createRun, type HandlerContext, type Run } from './run.ts'
+import { type HandlerContext, Run } from './run.ts'
 import { createIntake } from './source.ts'
 
 /** The part of consuming in which one message at a time and batches differ. */
@@ -69,7 +69,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     if (starting) return
     starting = true
     while (!draining && runs.size < concurrency && lanes.ready > 0 && !lingering()) {
-      void start(createRun(lanes.take(sizeMax)))
+      void start(new Run(lanes.take(sizeMax)))
     }
     starting = false
   }

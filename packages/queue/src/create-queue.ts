@@ -169,13 +169,13 @@ export function createQueue<Body, Sent = Body>(
         const result = schema['~standard'].validate(body)
         accepted(result instanceof Promise ? await result : result)
       }
-      await publisher.publish([message(body, options)], options.signal)[0]
+      await publisher.publish(message(body, options), options.signal)
     },
     async publishAll(messages, { signal } = {}) {
       checkOpen()
       if (schema) for (const { body } of messages) accepted(await schema['~standard'].validate(body))
       const results = await Promise.allSettled(
-        publisher.publish(
+        publisher.publishAll(
           messages.map(({ body, ...options }) => message(body, options)),
           signal,
         ),

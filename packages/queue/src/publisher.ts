@@ -5,8 +5,9 @@ import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { messageBytes } from './message.ts'
 
 export interface Publisher {
+  publish(message: QueueMessage, signal: AbortSignal | undefined): Promise<void>
   /** Admits all of the messages or none; each promise settles by itself. */
-  publish(messages: readonly QueueMessage[], signal: AbortSignal | undefined): Promise<void>[]
+  publishAll(messages: readonly QueueMessage[], signal: AbortSignal | undefined): Promise<void>[]
   readonly messages: number
   readonly bytes: number
   /** Refuses from now on, and waits for what is under way. */
@@ -89,7 +90,7 @@ export function createPublisher(
       return pending.sent
     })
     if (wanted.length === 0) return
-    const answered = publishAll(wanted).then((outcomes) => {
+    const answered = handOver(wanted).then((outcomes) => {
       wanted.forEach((pending, at) => {
         const outcome = outcomes[at]
         const unknown = (cause: unknown) => settle(pending, { type: 'unknown', cause })
@@ -101,7 +102,7 @@ export function createPublisher(
     await within(clock, publishMs, answered).catch(() => {})
   }
 
-  async function publishAll(wanted: readonly Pending[]): ReturnType<QueueDriver['publish']> {
+  async function handOver(wanted: readonly Pending[]): ReturnType<QueueDriver['publish']> {
     try {
       return await driver.publish(
         queue,
@@ -151,6 +152,15 @@ export function createPublisher(
     pending.forget = () => signal.removeEventListener('abort', abort)
   }
 
+  const admit = (count: number, size: number, signal: AbortSignal | undefined) => {
+    if (closing) throw new HeadraceError('CLOSED', `queue "${queue}" is closed`)
+    throwIfAborted(signal, 'publishing')
+    if (messages + count > windowMax) throw full('window', `${messages} messages`)
+    if (bytes + size > windowBytesMax) throw full('bytes', `${bytes} bytes`)
+    messages += count
+    bytes += size
+  }
+
   const full = (what: 'window' | 'bytes', held: string) => {
     hooks.busy(what)
     return new HeadraceError('BUSY', `queue "${queue}" has ${held} unconfirmed: its ${what} is full`)
@@ -160,18 +170,21 @@ export function createPublisher(
     new HeadraceError('TIMEOUT', `${described(message)} may or may not be stored: ${why}`, { cause })
 
   return {
-    publish(wanted, signal) {
-      if (closing) throw new HeadraceError('CLOSED', `queue "${queue}" is closed`)
-      throwIfAborted(signal, 'publishing')
+    publish(message, signal) {
+      const size = messageBytes(message)
+      admit(1, size, signal)
+      return start(message, size, signal)
+    },
+    publishAll(wanted, signal) {
       if (wanted.length > windowMax) {
         throw new RangeError(`messages must be at most windowMax, ${windowMax}, at a time, received ${wanted.length}`)
       }
       const sizes = wanted.map(messageBytes)
-      const total = sizes.reduce((sum, size) => sum + size, 0)
-      if (messages + wanted.length > windowMax) throw full('window', `${messages} messages`)
-      if (bytes + total > windowBytesMax) throw full('bytes', `${bytes} bytes`)
-      messages += wanted.length
-      bytes += total
+      admit(
+        wanted.length,
+        sizes.reduce((sum, size) => sum + size, 0),
+        signal,
+      )
       return wanted.map((message, at) => start(message, sizes[at]!, signal))
     },
     get messages() {

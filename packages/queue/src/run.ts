@@ -7,41 +7,35 @@ export interface HandlerContext {
   readonly signal: AbortSignal
 }
 
-/** One call of a handler. */
-export interface Run<Body> extends HandlerContext {
+/** One call of a handler. A class, because a getter in an object literal costs more than all the rest of it. */
+export class Run<Body> implements HandlerContext {
   readonly stretches: readonly Stretch[]
   /** What the handler is given, and the items they came in. */
-  readonly messages: Message<Body>[]
-  readonly items: Item[]
+  readonly messages: Message<Body>[] = []
+  readonly items: Item[] = []
   /** Went to the dead letters before the handler could see them. */
-  invalid: Set<Item> | undefined
-  ended: boolean
+  invalid: Set<Item> | undefined = undefined
+  ended = false
   /** It has not answered at once, and has a deadline. */
-  timed: boolean
-  abort(reason: HeadraceError): void
-}
+  timed = false
+  #controller: AbortController | undefined = undefined
+  #reason: HeadraceError | undefined = undefined
 
-export function createRun<Body>(stretches: readonly Stretch[]): Run<Body> {
-  let controller: AbortController | undefined
-  let aborted: HeadraceError | undefined
-  return {
-    stretches,
-    messages: [],
-    items: [],
-    invalid: undefined,
-    timed: false,
-    ended: false,
-    // Made when asked for: a signal costs more than most messages, and few handlers look at it.
-    get signal() {
-      if (!controller) {
-        controller = new AbortController()
-        if (aborted) controller.abort(aborted)
-      }
-      return controller.signal
-    },
-    abort(reason) {
-      aborted ??= reason
-      controller?.abort(aborted)
-    },
+  constructor(stretches: readonly Stretch[]) {
+    this.stretches = stretches
+  }
+
+  /** Made when asked for: a signal costs more than most messages, and few handlers look at it. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#reason) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: HeadraceError): void {
+    this.#reason ??= reason
+    this.#controller?.abort(this.#reason)
   }
 }
