@@ -101,12 +101,14 @@ export class Line implements Entry, Due {
 
   /** Sends its waiters away and gives back what it holds. */
   async close(error: unknown): Promise<void> {
-    for (const waiter of this.#waiters) waiter.sendAway(error)
-    if (this.#state === 'holding') {
-      this.#dropLease('closed')
-      this.#tenure!.end()
-      await this.#giveUp()
-    } else if (this.#state !== 'idle') this.#withdraw()
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter)
+      waiter.failed(error)
+    }
+    if (this.#state === 'idle' || this.#state === 'polling') return this.#rest()
+    this.#dropLease('closed')
+    this.#tenure?.end()
+    await this.#giveUp()
   }
 
   giveBack(lease: HeldLease): Promise<boolean> {

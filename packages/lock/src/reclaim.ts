@@ -20,7 +20,7 @@ export function createReclaim(
 
   return {
     reclaim(key, id, ttlMs) {
-      if (closed || running >= reclaimsMax) return
+      if (running >= reclaimsMax) return
       running++
       const untilMs = clock.nowMs() + ttlMs
       let attempts = 1
@@ -36,6 +36,7 @@ export function createReclaim(
       }
       attempt.due()
     },
+    /** What is under way is tried once more at most. */
     close() {
       closed = true
     },

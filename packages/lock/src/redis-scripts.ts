@@ -68,7 +68,11 @@ local function load(key)
 end
 
 local function save(key, state)
-  local kept = state.company and math.max(keep, 60000) or keep
+  local kept = keep
+  if state.company then
+    -- Outlives the others, or a newcomer would take the key for free and alone.
+    for _, part in ipairs({ ':s', ':q', ':a' }) do kept = math.max(kept, call('PTTL', key .. part) + 1000) end
+  end
   local value, ms
   if not state.id then
     value, ms = format('%s%d %d', state.company and 'q' or 'f', state.first, state.tokens), kept

@@ -107,27 +107,18 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           server.begin()
           // Who holds must hear too: that it is asked to let go, or has been forced out.
           if (!hears) await listen()
-          const first = termsOf(requests[0]!)
-          if (requests.every((request) => termsOf(request) === first)) return await acquire(requests, first)
-          // The terms are sent once for each call, so requests with different ones go in different calls.
-          const groups = new Map<string, number[]>()
-          for (const [at, request] of requests.entries()) {
-            const terms = termsOf(request)
-            const group = groups.get(terms)
-            if (group) group.push(at)
-            else groups.set(terms, [at])
+          // The terms are sent once for each call, so neighbours with different ones go in different calls, in their order.
+          const calls: Promise<readonly Standing[]>[] = []
+          for (let from = 0, to = 0; from < requests.length; from = to) {
+            const terms = termsOf(requests[from]!)
+            while (to < requests.length && termsOf(requests[to]!) === terms) to++
+            const alike = to - from === requests.length ? requests : requests.slice(from, to)
+            const call = acquire(alike, terms)
+            // A call that fails must not hide what the others were granted.
+            if (alike === requests) return await call
+            calls.push(call.catch((error: unknown) => alike.map(() => ({ state: 'failed', error }))))
           }
-          const found: Standing[] = []
-          await Promise.all(
-            [...groups].map(async ([terms, places]) => {
-              const answers = await acquire(
-                places.map((at) => requests[at]!),
-                terms,
-              ).catch((error: unknown) => places.map((): Standing => ({ state: 'failed', error })))
-              for (const [n, at] of places.entries()) found[at] = answers[n]!
-            }),
-          )
-          return found
+          return (await Promise.all(calls)).flat()
         },
         renew: (requests) =>
           ask(renewScript, requests, [

@@ -277,6 +277,46 @@ describe('redis', () => {
     await until(async () => (await keys()).length === 0)
   })
 
+  it('what says that a key is shared outlives those who share it', async () => {
+    prefix = freshPrefix()
+    const redis = connect()
+    const locks = locksOn(connect(), { tokenKeepMs: 1 })
+    const lease = await locks.acquire('k', { mode: 'shared', ttlMs: 600_000 })
+    const [own, shares] = await Promise.all([redis.pttl(`${prefix}:{k}`), redis.pttl(`${prefix}:{k}:s`)])
+    expect(shares).toBeGreaterThan(500_000)
+    expect(own).toBeGreaterThan(shares)
+    expect(await locks.tryAcquire('k')).toBeNull()
+    await lease.release()
+  })
+
+  it('callers of one turn are served in their order, whatever their terms are', async () => {
+    prefix = freshPrefix()
+    const locks = locksOn(connect(), { handoverMax: 0 })
+    const first = await locks.acquire('k')
+    const order: number[] = []
+    const all = Array.from({ length: 12 }, (_, n) =>
+      locks.withLock('k', () => void order.push(n), { waitMs: n % 2 ? 20_000 : 30_000 }),
+    )
+    await until(async () => (await locks.inspect('k'))!.queue.length === 12)
+    await first.release()
+    await Promise.all(all)
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+  })
+
+  it('close takes its places out of the queue before the client is closed', async () => {
+    prefix = freshPrefix()
+    const [holder, redis] = [locksOn(connect()), connect()]
+    const lease = await holder.acquire('k')
+    const locks = createLocks(redisLocks(redis, { prefix }), { handoverMax: 0 })
+    const waiting = Promise.allSettled([1, 2, 3].map(() => locks.acquire('k')))
+    await until(async () => (await holder.inspect('k'))!.queue.length === 3)
+    await locks.close()
+    redis.disconnect()
+    expect((await holder.inspect('k'))!.queue).toEqual([])
+    for (const one of await waiting) expect(one).toMatchObject({ reason: { code: 'CLOSED' } })
+    await lease.release()
+  })
+
   it('all names made from a key lie in one slot of a cluster, whatever the key is', async () => {
     prefix = freshPrefix()
     const redis = connect()
