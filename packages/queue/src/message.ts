@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { checkKey, describe, HeadraceError } from '@headrace/core'
 import type { DeadReason, QueueMessage } from './driver.ts'
 
