@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { isAlive, processTree, signalAll } from './process-tree.ts'
+import { freezeAll, isAlive, processTree, signalAll } from './process-tree.ts'
 
 /** A command line, and how it is ended. */
 export interface Command {
@@ -38,7 +38,10 @@ export interface Guarded {
   kill(): Promise<void>
   /** Sends `signal` and waits for the end; kills after `limitMs`. */
   quit(signal: NodeJS.Signals, limitMs: number): Promise<void>
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
+  /** SIGSTOP to the server and its descendants; they stand still when it returns. */
+  freeze(): void
+  /** SIGCONT to them. */
+  thaw(): void
 }
 
 const guardPath = fileURLToPath(new URL('guard.ts', import.meta.url))
@@ -96,10 +99,13 @@ export async function spawnGuarded(command: Command, cwd: string, logFd: number,
       signalAll(tree.slice(0, 1), signal)
       if (!(await gone(tree, limitMs))) await kill()
     },
-    signal(signal) {
+    freeze() {
       // The first one can fork no more once it is stopped, so the second look is complete.
-      signalAll([pid], signal)
-      signalAll(processTree(pid), signal)
+      freezeAll([pid])
+      freezeAll(processTree(pid))
+    },
+    thaw() {
+      signalAll(processTree(pid), 'SIGCONT')
     },
   }
 }

@@ -48,6 +48,26 @@ export function isAlive(pid: number): boolean {
   return process.platform !== 'linux' || !/^[ZX]/.test(row(pid)?.state ?? 'X')
 }
 
+/** Stops each of `pids` with all its threads, and comes back when they stand still: on a busy machine one goes on for a while. */
+export function freezeAll(pids: readonly number[]): void {
+  signalAll(pids, 'SIGSTOP')
+  if (process.platform !== 'linux') return
+  const end = performance.now() + 1_000
+  while (performance.now() < end && pids.some((pid) => threadStates(pid).some((state) => !/[TtZX]/.test(state))));
+}
+
+function threadStates(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')
+      return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
+    })
+  } catch {
+    // It ended meanwhile.
+    return []
+  }
+}
+
 /** Sends `signal` to each of `pids` that still exists. */
 export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {

@@ -23,7 +23,7 @@ export interface Server extends AsyncDisposable {
   restart(): Promise<void>
   /** Same port, no data. */
   wipe(): Promise<void>
-  /** SIGSTOP: connections stay open and nothing answers. */
+  /** SIGSTOP: connections stay open, and from the return of the call on nothing answers. */
   pause(): void
   resume(): void
 }
@@ -156,8 +156,8 @@ function serverIn(plan: Plan, place: Place): Server {
       await plan.prepare?.(place)
       await start()
     },
-    pause: () => main?.signal('SIGSTOP'),
-    resume: () => main?.signal('SIGCONT'),
+    pause: () => main?.freeze(),
+    resume: () => main?.thaw(),
     [Symbol.asyncDispose]: () => server.stop(),
   }
   return server
