@@ -24,6 +24,8 @@ export interface Target {
   readonly loss: number
 }
 
+const placesMax = 1e7
+
 export function isMarkov({ ca2, cs2 }: Work): boolean {
   return ca2 === 1 && cs2 === 1
 }
@@ -42,16 +44,16 @@ export function lateShare(work: Work, servers: number, { of, within }: Target): 
 
 /**
  * Room to wait such that even when it is always full the share `p` of those who get in is in time: q places drain as an Erlang time of q
- * departures of all servers, so that q is the largest with P(Poisson(c t / s) < q) ≤ 1 - p.
+ * departures of all servers, so that q is the largest with P(Poisson(c t / s) < q) ≤ 1 - p; but not more than 1e7.
  */
 export function queueBound({ meanService }: Work, servers: number, { p, within, of }: Target): number {
   const departures = (servers * within) / meanService
-  const bound = poissonQuantile(1 - p, departures)
+  const bound = Math.min(placesMax, poissonQuantile(1 - p, Math.min(departures, 2 * placesMax)))
   if (of === 'wait' || bound === 0) return bound
   // Of the promised time the own service needs its part; then the wait and it together may be late.
   const late = (places: number) => lateWhenFull(places, servers, within / meanService)
   if (late(1) > 1 - p) return 0
-  return smallestInteger((places) => late(places + 1) > 1 - p, 1, bound / 2)
+  return smallestInteger((places) => places >= placesMax || late(places + 1) > 1 - p, 1, bound / 2)
 }
 
 /** P(k departures of all servers and then a service take longer than y): too few departures, or else the service. */

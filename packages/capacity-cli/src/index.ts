@@ -1,0 +1,2 @@
+export { type Output, run } from './run.ts'
+export { readTrace, type Trace } from './trace.ts'

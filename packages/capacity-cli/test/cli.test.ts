@@ -1,0 +1,175 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { run } from '@headrace/capacity-cli'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const folder = mkdtempSync(join(tmpdir(), 'headrace-capacity-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', '']
+  const code = await run(args, {
+    out: (text) => {
+      out += text
+    },
+    err: (text) => {
+      err += text
+    },
+  })
+  return { code, out, err }
+}
+
+function file(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+const worked = ['plan', '--lambda', '1200', '--mean-service', '0.02', '--wait', '0.05']
+
+describe('plan', () => {
+  it('prints the worked example with its proof', async () => {
+    const { code, out } = await cli(...worked, '--retries', '0.2,3', '--hot-key', '1e6,0.99,0.005')
+    expect(code).toBe(0)
+    expect(out).toMatch(/servers +│ 26/)
+    expect(out).toMatch(/with 25 servers +│ \d\.\d+ % late.* p99 87\.\d+ ms/)
+    expect(out).toContain('metastable')
+    expect(out).toMatch(/hottest key .* 3078\.4/)
+  })
+
+  it('prints the same as JSON', async () => {
+    const { out } = await cli(...worked, '--json')
+    expect(JSON.parse(out)).toMatchObject({
+      feasible: true,
+      servers: 26,
+      certificate: { oneLess: { servers: 25 } },
+      expected: { kind: 'exact', pAbandon: 0 },
+    })
+  })
+
+  it('writes a page with both plots', async () => {
+    const page = join(folder, 'plan.html')
+    expect((await cli(...worked, '--report', page)).code).toBe(0)
+    const html = readFileSync(page, 'utf8')
+    expect(html.match(/<svg/g)).toHaveLength(2)
+    expect(html).toContain('26 servers')
+    expect(html).toContain('<path')
+  })
+
+  it('exits with 1 where no plan keeps the promise, and says why', async () => {
+    const { code, out } = await cli('plan', '--lambda', '10', '--mean-service', '1', '--response', '1')
+    expect(code).toBe(1)
+    expect(out).toContain('no plan: the service alone is longer than 1 s')
+  })
+
+  it('says of bursts that they are not Poisson, and replays them', async () => {
+    // 20 at once every 10 s: two per second, each 0.1 s.
+    const rows = Array.from({ length: 400 }, (_, i) => Array.from({ length: 20 }, () => `${i * 10},k`).join('\n'))
+    const trace = file('bursts.csv', `atSec,key\n${rows.join('\n')}\n`)
+    const options = ['--mean-service', '0.1', '--cs2', '0', '--wait', '0.35', '--p', '0.95']
+    const { out } = await cli('plan', '--trace', trace, ...options)
+    expect(out).toContain('8000 arrivals in 3990 s')
+    expect(out).toContain('The arrivals are not Poisson: they come in bursts')
+    // The last of 20 waits for 4 turns of 5 servers, that of 6 for 3: 0.3 s.
+    const { replay, trace: measured } = JSON.parse((await cli('plan', '--trace', trace, ...options, '--json')).out)
+    expect(replay.servers).toBe(5)
+    expect(measured.report.arrivals).toBe('bursty')
+  })
+
+  it('takes Poisson arrivals for what they are', async () => {
+    let at = 0
+    let state = 7
+    const rows = Array.from({ length: 4000 }, () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      at -= Math.log((state + 0.5) / 2 ** 32) / 5
+      return at.toFixed(6)
+    })
+    const { out } = await cli(
+      'plan',
+      '--trace',
+      file('poisson.csv', `time\n${rows.join('\n')}\n`),
+      '--mean-service',
+      '0.5',
+      '--wait',
+      '0.1',
+      '--confidence',
+      '0.9',
+    )
+    expect(out).toContain('The arrivals may be Poisson')
+    expect(out).toContain('for all that was measured')
+  })
+})
+
+describe('erlang, fit and simulate', () => {
+  it('erlang solves for what is missing', async () => {
+    expect(JSON.parse((await cli('erlang', '--load', '24', '--p-wait', '0.1', '--json')).out)).toMatchObject({
+      servers: 32,
+    })
+    expect(JSON.parse((await cli('erlang', '--servers', '30', '--blocking', '0.01', '--json')).out).load).toBeCloseTo(
+      20.337,
+      3,
+    )
+    expect((await cli('erlang', '--load', '2', '--servers', '3')).out).toMatch(/Erlang C\) +│ 44\.444 %/)
+  })
+
+  it('fit finds the peak of published measurements', async () => {
+    // Gunther, "Guerrilla capacity planning", 2007: the ray tracer.
+    const csv = file(
+      'usl.csv',
+      'concurrency,throughput\n1,20\n4,78\n8,130\n12,170\n16,190\n20,200\n24,210\n28,230\n32,260\n48,280\n64,310\n',
+    )
+    const fit = JSON.parse((await cli('fit', csv, '--json')).out)
+    expect(fit.sigma).toBeCloseTo(0.05, 1)
+    expect(fit.kappa).toBe(0)
+    expect((await cli('fit', csv)).out).toContain('no peak')
+  })
+
+  it('simulate puts the closed form beside its witness', async () => {
+    const rows = JSON.parse(
+      (
+        await cli(
+          'simulate',
+          '--lambda',
+          '7',
+          '--mu',
+          '1',
+          '--servers',
+          '8',
+          '--capacity',
+          '12',
+          '--customers',
+          '50000',
+          '--json',
+        )
+      ).out,
+    )
+    expect(rows).toHaveLength(5)
+    for (const { z } of rows) expect(Math.abs(z)).toBeLessThan(4)
+  })
+})
+
+describe('arguments', () => {
+  it.each([
+    [['erlang'], 'give --load with'],
+    [['erlang', '--load', 'x', '--servers', '1'], '--load must be a number, received x'],
+    [['plan', '--mean-service', '1', '--wait', '1'], 'give either --lambda or --trace'],
+    [['plan', '--lambda', '1', '--wait', '1'], "required option '--mean-service"],
+    [['plan', '--lambda', '-1', '--mean-service', '1', '--wait', '1'], 'lambda must be from'],
+    [['plan', '--trace', '/no/such.csv', '--mean-service', '1', '--wait', '1'], 'no such file'],
+    [['simulate', '--lambda', '9', '--mu', '1', '--servers', '8'], 'lambda must be below'],
+    [['dance'], "unknown command 'dance'"],
+  ])('%j exits with 2', async (args, message) => {
+    const { code, err } = await cli(...args)
+    expect(code).toBe(2)
+    expect(err).toContain(message)
+  })
+
+  it('helps', async () => {
+    const { code, out } = await cli('--help')
+    expect(code).toBe(0)
+    for (const name of ['plan', 'erlang', 'fit', 'simulate']) expect(out).toContain(name)
+  })
+})
