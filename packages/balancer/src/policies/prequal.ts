@@ -43,7 +43,13 @@ function isBetter(one: Candidate, other: Candidate, hotFrom: number, nowMs: numb
   const hotOne = busyOne > hotFrom
   if (hotOne !== busyOther > hotFrom) return !hotOne
   if (hotOne) return busyOne < busyOther
-  return residenceMs(one.load, nowMs) / shareOf(one, nowMs) < residenceMs(other.load, nowMs) / shareOf(other, nowMs)
+  return latencyMs(one, nowMs) / shareOf(one, nowMs) < latencyMs(other, nowMs) / shareOf(other, nowMs)
+}
+
+/** At what is in flight now; the paper takes the latency of recent requests that found about as many before them. */
+function latencyMs({ load }: Candidate, nowMs: number): number {
+  const usuallyInFlight = load.areaMs / load.pace.fadeMs
+  return (residenceMs(load, nowMs) * (load.inFlight + 1)) / (usuallyInFlight + 1)
 }
 
 function ascending(one: number, other: number): number {
