@@ -100,10 +100,12 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
     async visitDead(queue, visit) {
       const channel = await channelOf(consuming)
       try {
-        const { messageCount } = await channel.queueDeclare({ queue: deadQueue(queue), passive: true })
-        for (let seen = 0; seen < messageCount; seen++) {
+        let left: number | undefined
+        while (left === undefined || left > 0) {
           const received = await channel.basicGet({ queue: deadQueue(queue) })
           if (!received) return
+          // As many as there are at the first. A count asked for before it can miss what another visitor is just giving back.
+          left = (left ?? received.messageCount + 1) - 1
           const message = fromEnvelope(received, 0)
           const verdict = await visit({ ...deathOf(received), message })
           if (verdict === 'stop') return

@@ -24,8 +24,13 @@ export async function declareTopology(
       channel.queueDeclare({
         queue: dead,
         durable: true,
-        // Looking at the dead letters gives each back, which must not use it up.
-        arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2 ** 30 },
+        arguments: {
+          'x-queue-type': 'quorum',
+          'x-max-length': depthMax,
+          'x-overflow': 'reject-publish',
+          // Looking at the dead letters gives each back, which must not use it up.
+          'x-delivery-limit': 2 ** 30,
+        },
       }),
     ...Array.from(
       { length: partitions },

@@ -76,7 +76,7 @@ describe('a queue on RabbitMQ', () => {
     const other = createQueue(rabbitmqQueue(connect()), name, { partitions: 2, depthMax: 2_000 })
     await expect(other.open()).rejects.toMatchObject({
       code: 'REJECTED',
-      message: expect.stringContaining('x-max-length is 500, not 1000'),
+      message: expect.stringContaining('x-max-length is 1000, not 2000'),
     })
   })
 
@@ -100,6 +100,31 @@ describe('a queue on RabbitMQ', () => {
     })
     await until(() => seen.length === 2)
     expect(seen).toEqual(['a', 'b'])
+    await queue.close()
+  })
+
+  it('keeps a message that belongs to the dead letters while those are full', async () => {
+    const name = freshName()
+    const lost: string[] = []
+    const queue = createQueue<number>(rabbitmqQueue(connect()), name, {
+      partitions: 1,
+      depthMax: 2,
+      observe: (event) => event.type === 'lost' && lost.push(String(event.cause)),
+    })
+    const consumer = queue.consume(() => {
+      throw reject('no')
+    })
+    for (let body = 0; body < 6; body++) {
+      await queue.publish(body, { id: `${body}` })
+      await until(async () => lost.length > 0 || (await queue.stats()).dead === body + 1)
+      if (lost.length > 0) break
+    }
+    expect(lost[0]).toContain('the broker did not store it: full')
+    const { dead } = await queue.stats()
+    await queue.deadLetters.purge()
+    await until(async () => (await queue.stats()).dead === 1)
+    expect(await queue.deadLetters.list()).toMatchObject([{ id: `${dead}` }])
+    await consumer.close()
     await queue.close()
   })
 
