@@ -3,6 +3,7 @@ import { type BatchOptions, type Consumer, checkedOptions } from './consume-opti
 import { createDeadlines } from './deadlines.ts'
 import type { DeadReason, QueueDriver } from './driver.ts'
 import type { QueueEvent } from './events.ts'
+import { failed, textOf } from './failures.ts'
 import { createLanes, type Item, type Stretch } from './lanes.ts'
 import { isRejection, type Message } from './message.ts'
 import { type HandlerContext, Run } from './run.ts'
@@ -276,24 +277,6 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     async [Symbol.asyncDispose]() {
       await close()
     },
-  }
-}
-
-function failed(items: readonly Item[], results: readonly PromiseSettledResult<unknown>[]): Map<Item, unknown> {
-  const failures = new Map<Item, unknown>()
-  results.forEach((result, at) => {
-    if (result.status === 'fulfilled') return
-    failures.set(items[at]!, result.reason ?? new TypeError('the handler rejected with nothing'))
-  })
-  return failures
-}
-
-/** Of what a handler threw, whatever it is. */
-function textOf(error: unknown): string {
-  try {
-    return String(error).slice(0, 1_000)
-  } catch {
-    return 'an error that has no text'
   }
 }
 

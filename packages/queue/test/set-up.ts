@@ -58,3 +58,7 @@ export function deferred<T = void>(): {
 
 /** What a promise rejects with, or what it resolved to. */
 export const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
+
+/** Messages whose key is the first letter of their body. */
+export const keyed = (...names: string[]): { readonly body: string; readonly key: string | undefined }[] =>
+  names.map((body) => ({ body, key: body[0] }))
