@@ -31,10 +31,11 @@ export interface TestFunction {
 }
 
 /**
- * Registers one test for each rule with the runner. A rule that is skipped stays visible, with its reason in its name,
- * also where the runner has no `test.skip`: there it is a test that checks nothing.
+ * Registers one test for each rule that applies with the runner. A rule that is skipped stays visible, with its reason in
+ * its name.
  * @throws RangeError when `skip` names a rule that does not exist, which would stay skipped unseen after a change of
  * name, or gives no reason.
+ * @throws TypeError when rules are skipped and the runner has no `test.skip`: a test that checks nothing must not pass.
  */
 export function runConformance<Subject, Supports>(
   rules: readonly Rule<Subject, Supports>[],
@@ -44,14 +45,19 @@ export function runConformance<Subject, Supports>(
   for (const [name, reason] of Object.entries(skip)) {
     if (reason === '') throw new RangeError(`skip gives no reason for "${name}"`)
     if (!rules.some((rule) => rule.name === name)) throw new RangeError(`skip names an unknown rule: "${name}"`)
+    if (!test.skip) throw new TypeError('test.skip must be a function where rules are skipped')
   }
   for (const rule of rules) {
+    if (!applies(rule, supports)) continue
     const run = () => checkRule(rule, create)
-    const reason = skip[rule.name] ?? (rule.needs && !rule.needs(supports) ? 'not supported by this driver' : undefined)
+    const reason = skip[rule.name]
     if (reason === undefined) test(rule.name, run)
-    else if (test.skip) test.skip(`${rule.name} (skipped: ${reason})`, run)
-    else test(`${rule.name} (skipped: ${reason})`, async () => {})
+    else test.skip?.(`${rule.name} (skipped: ${reason})`, run)
   }
+}
+
+function applies<Subject, Supports>(rule: Rule<Subject, Supports>, supports: Supports): boolean {
+  return rule.needs === undefined || rule.needs(supports)
 }
 
 /**
@@ -66,7 +72,7 @@ export async function brokenRules<Subject, Supports>(
   const { create, supports, ruleMaxMs = 3_000 } = options
   const broken: string[] = []
   for (const rule of rules) {
-    if (rule.needs && !rule.needs(supports)) continue
+    if (!applies(rule, supports)) continue
     await within(systemClock, ruleMaxMs, checkRule(rule, create)).catch(() => broken.push(rule.name))
   }
   return broken
