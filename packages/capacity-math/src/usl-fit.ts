@@ -20,7 +20,7 @@ export interface UslFit extends UslParameters {
 /**
  * The USL through measured points, by least squares in the throughput: Gauss and Newton from the fit of N/X, which is linear, with
  * damping (D. W. Marquardt, 1963).
- * @param points at least four, with three or more different concurrencies from 1.
+ * @param points at least three, with three or more different concurrencies from 1; three are met exactly.
  * @param options.bounds 'physical' (the default) keeps σ and κ in [0, 1]; 'none' lets noise make them negative.
  */
 export function fitUsl(points: readonly UslPoint[], options: { readonly bounds?: 'physical' | 'none' } = {}): UslFit {
@@ -134,7 +134,7 @@ function checkPoints(points: readonly UslPoint[]): void {
     checkNumber('concurrency', concurrency, 1, 1e9)
     checkNumber('throughput', throughput, 1 / magnitudeMax, magnitudeMax)
   }
-  if (points.length < 4) throw new RangeError(`points must have 4 entries or more, received ${points.length}`)
+  if (points.length < 3) throw new RangeError(`points must have 3 entries or more, received ${points.length}`)
   if (new Set(points.map((it) => it.concurrency)).size < 3)
     throw new RangeError('points must have 3 different concurrencies or more')
 }

@@ -62,7 +62,7 @@ describe('scalability', () => {
     }))
     expect(fitUsl(linear)).toMatchObject({ sigma: 0, kappa: 0 })
     expect(fitUsl(linear, { bounds: 'none' }).sigma).toBeLessThan(0)
-    expect(() => fitUsl(points.slice(0, 3))).toThrow('points must have 4 entries or more')
+    expect(() => fitUsl(points.slice(0, 2))).toThrow('points must have 3 entries or more')
   })
 
   test.prop([fc.integer({ min: 1, max: 3000 }), fc.double({ min: 0, max: 6, noNaN: true })])(
