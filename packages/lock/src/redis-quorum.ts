@@ -3,6 +3,7 @@ import type { LockDriver, Standing } from './driver.ts'
 import { createContest, type Place } from './quorum/contest.ts'
 import { inspect } from './quorum/inspect.ts'
 import { type QuorumNode, quorumNode } from './quorum/node.ts'
+import { readName } from './quorum/round.ts'
 
 import { type Ioredis, type NodeRedis, redisPort } from './redis-client.ts'
 
@@ -13,7 +14,10 @@ export interface RedisQuorumLocksOptions {
   readonly prefix?: string
   /** The longest ttl, and how long a node that has restarted stays out; the same for all who contend. 30 s by default. */
   readonly ttlMaxMs?: number
-  /** A node that takes longer to answer counts as down. Below `callMs` of `createLocks`. 1 s by default. */
+  /**
+   * A node that takes longer to answer counts as down. An attempt may meet each node of a minority like that, one after
+   * the other: twice this for three nodes, three times for five, must be below `callMs` of `createLocks`. 500 ms by default.
+   */
   readonly nodeMs?: number
   /** How long a waiter that was given the key may stay silent before the next one gets it. 1 s by default. */
   readonly claimMs?: number
@@ -30,7 +34,7 @@ export function redisQuorumLocks(
   clients: readonly (Ioredis | NodeRedis)[],
   options: RedisQuorumLocksOptions = {},
 ): LockDriver {
-  const { prefix = 'headrace:quorum', ttlMaxMs = 30_000, nodeMs = 1_000, claimMs = 1_000 } = options
+  const { prefix = 'headrace:quorum', ttlMaxMs = 30_000, nodeMs = 500, claimMs = 1_000 } = options
   const { tokenKeepMs = 3_600_000 } = options
   if (!Array.isArray(clients) || clients.length === 0 || clients.length > 15)
     throw new TypeError('clients must be an array of 1 to 15 clients, one for each node')
@@ -63,13 +67,14 @@ export function redisQuorumLocks(
       let closed = false
 
       const hear = (at: number, message: string) => {
-        const [word, id = '', last, grantedMs, ttlMs, after = '-', ...name] = message.split(' ')
+        const [word, called = '', last, grantedMs, ttlMs, after = '-', ...key] = message.split(' ')
         if (word !== 'g' || closed) return
+        const { id, name } = readName(called)
         const place = places.get(id)
-        const turn = { at, last: Number(last), grantedMs: Number(grantedMs), ttlMs: Number(ttlMs), after }
+        const turn = { at, name, last: Number(last), grantedMs: Number(grantedMs), ttlMs: Number(ttlMs), after }
         if (place) contest.turn(place, turn)
         // Whoever waited has gone, or was told of another node: the next one gets it.
-        else nodes[at]!.send(name.join(' ').slice(prefix.length + 2, -1), `f ${id}`)
+        else nodes[at]!.send(key.join(' ').slice(prefix.length + 2, -1), `f ${called}`)
       }
       const nodes: QuorumNode[] = clients.map((client, at) =>
         quorumNode({
@@ -86,7 +91,7 @@ export function redisQuorumLocks(
           },
         }),
       )
-      const contest = createContest({ nodes, clock, random: cryptoRandom, granted })
+      const contest = createContest({ nodes, clock, random: cryptoRandom, ttlMaxMs, granted })
       const settled = (place: Place, standing: Standing): Standing => {
         if (standing.state === 'gone' || standing.state === 'failed') places.delete(place.id)
         return standing
@@ -97,7 +102,7 @@ export function redisQuorumLocks(
           Promise.all(
             requests.map(async ({ key, id, ttlMs, waitMs, tokens, label = '' }) => {
               const place: Place = places.get(id) ?? {
-                ...{ key, id, ttlMs, waitMs, tokens, label, askedMs: clock.nowMs() },
+                ...{ key, id, name: 0, ttlMs, waitMs, tokens, label, askedMs: clock.nowMs() },
                 ...{ state: 'asking', at: -1, last: 0, seen: undefined, busy: false, ended: false, called: undefined },
               }
               places.set(id, place)
@@ -125,7 +130,7 @@ export function redisQuorumLocks(
               const place = places.get(request.id)
               if (place) place.ended = true
               places.delete(request.id)
-              return contest.release(request)
+              return contest.release({ ...request, name: place?.name ?? 0 })
             }),
           ),
         inspect: (key) => inspect(nodes, key),

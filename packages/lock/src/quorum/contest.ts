@@ -2,7 +2,7 @@ import { type Clock, HeadraceError, type Random } from '@headrace/core'
 import type { Gone, Held, Queued, Standing } from '../driver.ts'
 import type { QuorumNode } from './node.ts'
 import { createQuarantine } from './quarantine.ts'
-import { askAll, askRaise, askVotes, openRound, type Round, type Terms } from './round.ts'
+import { askAll, askRaise, askVotes, nameOf, openRound, type Round, type Terms } from './round.ts'
 import { majority } from './rules.ts'
 
 /** An attempt of this session, from its first vote until it is over. */
@@ -26,6 +26,7 @@ export interface Place extends Terms {
 /** What a node tells the first in its queue. */
 export interface Turn {
   readonly at: number
+  readonly name: number
   readonly last: number
   readonly grantedMs: number
   readonly ttlMs: number
@@ -38,11 +39,12 @@ export interface Contest {
   look(place: Place): Promise<Standing>
   turn(place: Place, turn: Turn): void
   renew(place: Place): Promise<Standing>
-  release(terms: Pick<Terms, 'key' | 'id'>): Promise<boolean>
+  release(terms: Pick<Terms, 'key' | 'id' | 'name'>): Promise<boolean>
 }
 
 // Those who share the votes of a free key settle it between them within a few round trips.
 const roundsMax = 8
+const admissionsMax = 3
 // A majority that another one has for longer than that is a grant, not a split vote.
 const yieldAfter = 3
 // While it waits, a session asks about a key at least this often: so it finds out that the node with the queue is gone.
@@ -59,10 +61,11 @@ export function createContest(options: {
   readonly nodes: readonly QuorumNode[]
   readonly clock: Clock
   readonly random: Random
+  readonly ttlMaxMs: number
   granted(id: string, held: Held): void
 }): Contest {
-  const { nodes, clock, random, granted } = options
-  const quarantine = createQuarantine(nodes, clock)
+  const { nodes, clock, random, ttlMaxMs, granted } = options
+  const quarantine = createQuarantine(nodes, clock, ttlMaxMs)
   const everywhere = nodes.map((_, at) => at)
   const quorum = majority(nodes.length)
   const busyKeys = new Set<string>()
@@ -73,8 +76,13 @@ export function createContest(options: {
     if (busyKeys.size >= busyKeysMax) busyKeys.clear()
     busyKeys.add(key)
   }
-  const free = ({ key, id }: Terms, at: readonly number[]) => {
-    for (const one of at) nodes[one]!.send(key, `f ${id}`)
+  const free = (place: Place, at: readonly number[]) => {
+    for (const one of at) nodes[one]!.send(place.key, `f ${nameOf(place)}`)
+  }
+  /** Gives everything back, to ask again. */
+  const renounce = (place: Place) => {
+    free(place, everywhere)
+    place.name++
   }
   const held = (place: Place, last: number): Held => {
     place.state = 'held'
@@ -101,9 +109,9 @@ export function createContest(options: {
   const voting = (round: Round) => nodes.length - round.failures.length - round.away.size >= quorum
   const pause = (attempt: number) => clock.sleep(2 ** attempt * (0.5 + random.next()))
 
+  const works = (at: number) => !nodes[at]!.suspect && !nodes[at]!.away
   /** The first node that seems to work has the queue. Which one it is decides the order of waiters, and nothing else. */
   const queueNode = async (place: Place, except?: ReadonlySet<number>): Promise<number> => {
-    const works = (at: number) => !nodes[at]!.suspect && !nodes[at]!.away
     if (place.at >= 0 && works(place.at) && !except?.has(place.at)) return place.at
     const candidates = everywhere.filter((at) => !except?.has(at))
     // What does not work is tried last, not left out: how else would it be found to work again?
@@ -120,12 +128,12 @@ export function createContest(options: {
     place: Place,
     to: readonly number[],
     round: Round,
-    how: { proposal?: number; after?: string; queueAt?: number } = {},
+    how: { proposal?: number; after?: string; firstAt?: number; enqueue?: boolean } = {},
   ) => {
     const sentMs = clock.nowMs()
     await askVotes(nodes, to, place, round, { clock, proposal: proposal(), ...how })
     if (round.queued) place.seen = { at: round.queued.at, sentMs, serverMs: round.queued.serverMs }
-    if (round.away.size > 0) void quarantine.admit(round.away)
+    if (round.away.size > 0) quarantine.admit(round.away)
     return round
   }
 
@@ -140,7 +148,7 @@ export function createContest(options: {
         round.failures.push(...failures)
         return { at: -1, round }
       }
-      await votes(place, [at], round, { queueAt: at })
+      await votes(place, [at], round, { firstAt: at, enqueue: true })
       if (round.failures.length === 0 && !round.away.has(at)) return { at, round }
       failures.push(...round.failures)
       tried.add(at)
@@ -148,7 +156,7 @@ export function createContest(options: {
   }
 
   /** What follows from a round, and the rounds that follow from it. */
-  const settle = async (place: Place, begun: Round, queueAt: number): Promise<Standing> => {
+  const settle = async (place: Place, begun: Round, queueAt: number, listened: boolean): Promise<Standing> => {
     let round = begun
     for (let attempt = 0; ; attempt++) {
       if (place.ended) return { state: 'gone' }
@@ -165,18 +173,23 @@ export function createContest(options: {
         if (await askRaise(nodes, place, round, verdict.last)) return held(place, verdict.last)
         if (place.ended) return { state: 'gone' }
       } else if (!voting(round)) {
-        const admitted = attempt === 0 && (await quarantine.admit(round.away))
-        if (!admitted || place.ended) {
+        // New nodes may be on the point of being admitted, by this session or by another.
+        const due = [...round.away.values()].some(({ leftMs, empty }) => leftMs <= 0 || empty)
+        const soon = due && attempt < admissionsMax && round.failures.length === 0
+        if (soon) await pause(attempt + admissionsMax)
+        if (!soon || place.ended) {
           free(place, everywhere)
           return { state: 'failed', error: unavailable(round) }
         }
       } else if (round.queued) {
-        free(place, others(round.queued.at))
-        return queued(place, 'queued', round.queued.at, round.leftMs)
+        const { at, name } = round.queued
+        if (name !== place.name) free(place, others(at))
+        place.name = name
+        return queued(place, 'queued', at, round.leftMs)
       } else if (round.answers[queueAt]?.yes !== true) {
         // Only the owner of the node with the queue goes on: so those who share the votes do not block each other.
-        if (place.waitMs > 0 && queueAt >= 0) {
-          free(place, everywhere)
+        if (place.waitMs > 0) {
+          renounce(place)
           return await join(place, attempt)
         }
         free(place, everywhere)
@@ -185,16 +198,15 @@ export function createContest(options: {
         free(place, everywhere)
         return gone(round)
       } else if (attempt >= roundsMax) {
-        free(place, others(queueAt))
         return queued(place, 'turn', queueAt, round.leftMs)
       } else if (attempt === yieldAfter && round.winner !== undefined) {
         // The holder is in the queue, behind: it is let pass, so that its release calls the next.
-        free(place, everywhere)
-        round = await votes(place, [queueAt], openRound(nodes.length), { queueAt })
+        renounce(place)
+        round = await votes(place, [queueAt], openRound(nodes.length), { firstAt: queueAt, enqueue: true })
         if (round.queued) continue
       } else await pause(attempt)
       if (place.ended) return { state: 'gone' }
-      round = await votes(place, everywhere, openRound(nodes.length), { queueAt })
+      round = await votes(place, everywhere, openRound(nodes.length), { firstAt: queueAt, enqueue: listened })
     }
   }
 
@@ -206,7 +218,10 @@ export function createContest(options: {
       free(place, everywhere)
       return { state: 'failed', error: unavailable(round) }
     }
-    if (round.queued) return queued(place, 'queued', at, round.leftMs)
+    if (round.queued) {
+      place.name = round.queued.name
+      return queued(place, 'queued', at, round.leftMs)
+    }
     busyKeys.delete(place.key)
     return await claim(place, at, round)
   }
@@ -217,18 +232,15 @@ export function createContest(options: {
     const first = own?.yes ? own.last - place.tokens + 1 : proposal()
     if (nodes.length > 1)
       await votes(place, others(at), round, { proposal: first, ...(after !== undefined && { after }) })
-    return await settle(place, round, at)
+    return await settle(place, round, at, true)
   }
 
   const contend = async (place: Place): Promise<Standing> => {
-    const waits = place.waitMs > 0
-    if (waits && nodes.length > 1 && busyKeys.has(place.key)) return await join(place, 0)
-    const queueAt = waits
-      ? await queueNode(place)
-      : everywhere.findIndex((at) => !nodes[at]!.suspect && !nodes[at]!.away)
-    if (place.ended) return { state: 'gone' }
-    const round = await votes(place, everywhere, openRound(nodes.length), { queueAt })
-    return await settle(place, round, queueAt)
+    if (place.waitMs > 0 && nodes.length > 1 && busyKeys.has(place.key)) return await join(place, 0)
+    // Most keys are free: a place in a queue, and the connection that hears of it, are for those who are refused.
+    const firstAt = everywhere.findIndex(works)
+    const round = await votes(place, everywhere, openRound(nodes.length), { firstAt })
+    return await settle(place, round, firstAt, false)
   }
 
   /** One thing at a time for one place; a turn that comes meanwhile is taken afterwards. */
@@ -250,15 +262,19 @@ export function createContest(options: {
     look: (place) =>
       alone(place, async () => {
         if (place.state === 'turn') {
-          const round = await votes(place, everywhere, openRound(nodes.length), { queueAt: place.at })
-          return await settle(place, round, place.at)
+          const round = await votes(place, everywhere, openRound(nodes.length), { firstAt: place.at, enqueue: true })
+          return await settle(place, round, place.at, true)
         }
         return await join(place, 0)
       }),
     turn(place, turn) {
-      if (place.state === 'held' || place.ended) return
       if (place.busy) {
         place.called = turn
+        return
+      }
+      // A place that it has left since, or a node that it does not need.
+      if (place.ended || place.state === 'held' || turn.name !== place.name) {
+        if (turn.name !== place.name) nodes[turn.at]!.send(place.key, `f ${nameOf({ id: place.id, name: turn.name })}`)
         return
       }
       const { seen } = place
@@ -278,19 +294,20 @@ export function createContest(options: {
       void alone(place, take)
     },
     async renew(place) {
-      const { key, id, ttlMs, last, tokens, label } = place
+      const { key, ttlMs, last, tokens, label } = place
+      const name = nameOf(place)
       const lacking = new Map<number, number>()
       let renewed = false
       const heal = (at: number, code: number) => {
-        if (code === isAway) void quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
+        if (code === isAway) quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
         if (code === isFree && !place.ended)
-          nodes[at]!.send(key, `j ${id} ${last} ${tokens} ${Math.ceil(ttlMs)} ${label}`)
+          nodes[at]!.send(key, `j ${name} ${last} ${tokens} ${Math.ceil(ttlMs)} ${label}`)
       }
       const heard = (at: number, code: number) => {
         if (renewed) heal(at, code)
         else lacking.set(at, code)
       }
-      const { state, failures } = await askAll(nodes, key, `k ${id} ${Math.ceil(ttlMs)}`, { heard })
+      const { state, failures } = await askAll(nodes, key, `k ${name} ${Math.ceil(ttlMs)}`, { heard })
       if (state === 'won') {
         renewed = true
         for (const [at, code] of lacking) heal(at, code)
@@ -303,8 +320,8 @@ export function createContest(options: {
       const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
       return { state: 'failed', error: new HeadraceError('UNAVAILABLE', message, { cause: failures[0] }) }
     },
-    async release({ key, id }) {
-      const { state, failures } = await askAll(nodes, key, `f ${id}`)
+    async release(terms) {
+      const { state, failures } = await askAll(nodes, terms.key, `f ${nameOf(terms)}`)
       if (state === 'open' && failures.length > nodes.length - quorum) {
         const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
         throw new HeadraceError('UNAVAILABLE', message, { cause: failures[0] })

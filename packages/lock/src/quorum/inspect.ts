@@ -1,6 +1,7 @@
 import { HeadraceError } from '@headrace/core'
 import type { LockState, Party } from '../driver.ts'
 import type { QuorumNode, Reply } from './node.ts'
+import { readName } from './round.ts'
 import { majority } from './rules.ts'
 
 type Holder = readonly [id: string, label: string, forMs: number, leftMs: number, token: number]
@@ -31,5 +32,5 @@ function holderOf(votes: readonly Holder[]): Party {
 }
 
 function partyOf([id, label, forMs, leftMs]: Waiter | Holder): Party {
-  return { id, label: label === '' ? undefined : label, forMs: Number(forMs), leftMs: Number(leftMs) }
+  return { id: readName(id).id, label: label === '' ? undefined : label, forMs: Number(forMs), leftMs: Number(leftMs) }
 }

@@ -6,10 +6,23 @@ import { type Answer, agreed, majority, type Verdict, verdict, winner } from './
 export interface Terms {
   readonly key: string
   readonly id: string
+  /**
+   * Counts the names under which it has asked: what was given back is not asked for again under the same name, because
+   * the message that gives it back can be the later one to arrive.
+   */
+  name: number
   readonly tokens: number
   readonly label: string
   ttlMs: number
   waitMs: number
+}
+
+export const nameOf = ({ id, name }: Pick<Terms, 'id' | 'name'>): string => (name === 0 ? id : `${id}~${name}`)
+
+/** The id and the count of a name. */
+export function readName(text: string): { id: string; name: number } {
+  const [id = '', name = '0'] = text.split('~')
+  return { id, name: Number(name) }
 }
 
 /** What the nodes have answered to the votes of one attempt. */
@@ -18,8 +31,8 @@ export interface Round {
   verdict: Verdict
   /** Who has a majority, where somebody else does. */
   winner: string | undefined
-  /** The node that has put the attempt into its queue, and its clock then. */
-  queued: { readonly at: number; readonly serverMs: number } | undefined
+  /** The node that has put the attempt into its queue, its clock then, and the name of the place. */
+  queued: { readonly at: number; readonly serverMs: number; readonly name: number } | undefined
   /** When the first of the owners' ttls ends that is in the way. */
   leftMs: number
   readonly failures: unknown[]
@@ -54,18 +67,25 @@ const graceMs = 10
 
 /**
  * Sends votes to the nodes `to` and resolves as soon as the outcome is certain: nobody waits for a slow node, except for
- * a moment for `queueAt`, the one with the queue, which may know of somebody who comes first. Where the attempt wants a
- * place in its queue (`waitMs`), a refusal is certain when that node has answered too.
+ * a moment for `firstAt`, the one with the queue, which may know of somebody who comes first. Where the attempt wants a
+ * place in that queue (`enqueue`), a refusal is certain when that node has answered too.
  */
 export function askVotes(
   nodes: readonly QuorumNode[],
   to: readonly number[],
   terms: Terms,
   round: Round,
-  options: { readonly clock: Clock; readonly proposal: number; readonly after?: string; readonly queueAt?: number },
+  options: {
+    readonly clock: Clock
+    readonly proposal: number
+    readonly after?: string
+    readonly firstAt?: number
+    readonly enqueue?: boolean
+  },
 ): Promise<Round> {
-  const { clock, proposal, after = '-', queueAt = -1 } = options
-  const { key, id, tokens, ttlMs, waitMs, label } = terms
+  const { clock, proposal, after = '-', firstAt = -1, enqueue = false } = options
+  const { key, tokens, ttlMs, waitMs, label } = terms
+  const names = `${nameOf(terms)} ${nameOf({ id: terms.id, name: terms.name + 1 })}`
   return new Promise((resolve) => {
     let missing = to.length
     let cancel: (() => void) | undefined
@@ -79,9 +99,9 @@ export function askVotes(
       round.verdict = verdict(round.answers)
       round.winner = winner(round.answers)
       const { state } = round.verdict
-      const asks = queueAt >= 0 && to.includes(queueAt) && round.answers[queueAt] === undefined
-      const waits = asks && state === 'lost' && waitMs > 0
-      if (asks && !waits && state !== 'open' && !nodes[queueAt]!.suspect) {
+      const asks = firstAt >= 0 && to.includes(firstAt) && round.answers[firstAt] === undefined
+      const waits = asks && state === 'lost' && enqueue
+      if (asks && !waits && state !== 'open' && !nodes[firstAt]!.suspect) {
         cancel ??= clock.after(graceMs, () => resolve(round))
         return
       }
@@ -91,12 +111,16 @@ export function askVotes(
     }
     for (const at of to) {
       round.answers[at] = undefined
-      const wait = at === queueAt ? Math.ceil(waitMs) : 0
-      nodes[at]!.send(key, `v ${id} ${after} ${proposal} ${tokens} ${Math.ceil(ttlMs)} ${wait} ${label}`, (reply) => {
-        missing--
-        take(nodes[at]!, round, at, reply)
-        settle()
-      })
+      const wait = enqueue && at === firstAt ? Math.ceil(waitMs) : 0
+      nodes[at]!.send(
+        key,
+        `v ${names} ${after} ${proposal} ${tokens} ${Math.ceil(ttlMs)} ${wait} ${label}`,
+        (reply) => {
+          missing--
+          take(nodes[at]!, round, at, reply)
+          settle()
+        },
+      )
     }
     settle()
   })
@@ -108,7 +132,7 @@ function take(node: QuorumNode, round: Round, at: number, reply: Reply) {
     round.answers[at] = { yes: false, owner: undefined }
     return
   }
-  const [code, value, owner, serverMs] = reply.value as [number, number, string, number]
+  const [code, value, owner, serverMs, place] = reply.value as [number, number, string, number, string]
   node.away = Number(code) === away
   if (Number(code) === yes) {
     round.answers[at] = { yes: true, last: Number(value) }
@@ -117,7 +141,7 @@ function take(node: QuorumNode, round: Round, at: number, reply: Reply) {
   const named = Number(code) === no || Number(code) === queued
   if (named) round.leftMs = Math.min(round.leftMs, Number(value))
   else round.away.set(at, { leftMs: Math.max(0, Number(value)), empty: Number(owner) === 1 })
-  if (Number(code) === queued) round.queued = { at, serverMs: Number(serverMs) }
+  if (Number(code) === queued) round.queued = { at, serverMs: Number(serverMs), name: readName(place).name }
   round.answers[at] = { yes: false, owner: named ? owner : undefined }
 }
 
@@ -126,7 +150,7 @@ export function askRaise(nodes: readonly QuorumNode[], terms: Terms, round: Roun
   const answers = round.answers.map((answer): true | undefined =>
     answer?.yes && answer.last === last ? true : undefined,
   )
-  return askAll(nodes, terms.key, `r ${terms.id} ${last}`, { known: answers }).then(({ state }) => state === 'won')
+  return askAll(nodes, terms.key, `r ${nameOf(terms)} ${last}`, { known: answers }).then(({ state }) => state === 'won')
 }
 
 export interface Poll {

@@ -123,10 +123,9 @@ local function serve(key, state, after, me)
 end
 
 local YES, QUEUED, NO, AWAY = 1, 2, 3, 4
-local ops = {}
--- vote: id after proposal tokens ttl wait label
-function ops.v(key, text)
-  local id, after, proposal, tokens, ttl, wait, label = match(text, '^(%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+-- v, vote: id place after proposal tokens ttl wait label; where it has to wait, it does so under the name of its place
+local function vote(key, text)
+  local id, place, after, proposal, tokens, ttl, wait, label = match(text, '^(%S+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (.*)$')
   if not node.ready then return { AWAY, node.since + ttlMax - now, node.empty } end
   local state, err = load(key)
   if err then return err end
@@ -135,112 +134,118 @@ function ops.v(key, text)
   if state.owner == id then
     state.untilMs = now + ttl
   elseif not state.owner or state.owner == after then
-    leave(key, id)
     take(state, id, state.owner or '-', tonumber(proposal), tokens, ttl, label)
   elseif wait > 0 then
-    if not call('ZSCORE', key .. ':q', id) then
+    if call('ZSCORE', key .. ':q', id) then
+      place = id
+    else
       local newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')
-      call('ZADD', key .. ':q', (tonumber(newest[2]) or 0) + 1, id)
+      call('ZADD', key .. ':q', (tonumber(newest[2]) or 0) + 1, place)
     end
-    local packed = call('HGET', key .. ':i', id)
+    local packed = call('HGET', key .. ':i', place)
     local since = packed and cmsgpack.unpack(packed)[5] or now
-    call('HSET', key .. ':i', id, cmsgpack.pack({ ttl, tokens, label, now + wait, since }))
+    call('HSET', key .. ':i', place, cmsgpack.pack({ ttl, tokens, label, now + wait, since }))
     for _, name in ipairs({ key .. ':q', key .. ':i' }) do
       if call('PTTL', name) < wait then call('PEXPIRE', name, whole(wait)) end
     end
     save(key, state)
-    return { QUEUED, left(state), state.owner, now }
+    return { QUEUED, left(state), state.owner, now, place }
   end
   save(key, state)
   if state.owner == id then return { YES, state.last } end
   return { NO, left(state), state.owner }
 end
--- raise: id last
-function ops.r(key, text)
-  local id, last = match(text, '^(%S+) (%d+)$')
+-- f, free: id
+local function free(key, id)
   local state, err = load(key)
   if err then return err end
-  if not node.ready or state.owner ~= id or state.last > tonumber(last) then return 0 end
-  state.last = tonumber(last)
-  save(key, state)
-  return 1
-end
--- renew: id ttl; 2 where nobody owns it, 3 where the node does not vote
-function ops.k(key, text)
-  local id, ttl = match(text, '^(%S+) (%d+)$')
-  if not node.ready then return 3 end
-  local state, err = load(key)
-  if err then return err end
-  if state.owner ~= id then return state.owner and 0 or 2 end
-  state.untilMs = now + ttl
-  save(key, state)
-  return 1
-end
--- join: id last tokens ttl label
-function ops.j(key, text)
-  local id, last, tokens, ttl, label = match(text, '^(%S+) (%d+) (%d+) (%d+) (.*)$')
-  local state, err = load(key)
-  if err then return err end
-  if not node.ready or state.owner and state.owner ~= id then return 0 end
-  state.last = max(state.last, tonumber(last))
-  state.owner, state.from, state.untilMs, state.since, state.tokens, state.label = id, '-', now + ttl, now, tonumber(tokens), label
-  save(key, state)
-  return 1
-end
--- free: id
-function ops.f(key, id)
-  local state, err = load(key)
-  if err then return err end
-  leave(key, id)
   local was = 0
   if state.owner == id then
     was, state.owner = 1, nil
-  elseif state.owner and state.from == id then
-    was, state.from = 1, '-'
+  else
+    leave(key, id)
+    if state.owner and state.from == id then was, state.from = 1, '-' end
   end
   local owner = state.owner
   if not owner and node.ready then serve(key, state, was == 1 and id or '-') end
   if was == 1 or state.owner ~= owner then save(key, state) end
   return was
 end
--- inspect
-function ops.i(key)
-  local state, err = load(key)
-  if err then return err end
-  if not state.owner and node.ready then
-    serve(key, state, '-')
-    if state.owner then save(key, state) end
+-- Defining a function costs as much as a command, so the less frequent ones are one.
+local function other(op, key, text)
+  if op == 'r' then
+    -- raise: id last
+    local id, last = match(text, '^(%S+) (%d+)$')
+    local state, err = load(key)
+    if err then return err end
+    if not node.ready or state.owner ~= id or state.last > tonumber(last) then return 0 end
+    state.last = tonumber(last)
+    save(key, state)
+    return 1
+  elseif op == 'k' then
+    -- renew: id ttl; 2 where nobody owns it, 3 where the node does not vote
+    local id, ttl = match(text, '^(%S+) (%d+)$')
+    if not node.ready then return 3 end
+    local state, err = load(key)
+    if err then return err end
+    if state.owner ~= id then return state.owner and 0 or 2 end
+    state.untilMs = now + ttl
+    save(key, state)
+    return 1
+  elseif op == 'j' then
+    -- join: id last tokens ttl label
+    local id, last, tokens, ttl, label = match(text, '^(%S+) (%d+) (%d+) (%d+) (.*)$')
+    local state, err = load(key)
+    if err then return err end
+    if not node.ready or state.owner and state.owner ~= id then return 0 end
+    state.last = max(state.last, tonumber(last))
+    state.owner, state.from, state.untilMs, state.since, state.tokens, state.label = id, '-', now + ttl, now, tonumber(tokens), label
+    save(key, state)
+    return 1
+  elseif op == 'i' then
+    -- inspect
+    local state, err = load(key)
+    if err then return err end
+    if not state.owner and node.ready then
+      serve(key, state, '-')
+      if state.owner then save(key, state) end
+    end
+    local queue = {}
+    for _, id in ipairs(call('ZRANGE', key .. ':q', 0, 999)) do
+      local packed = call('HGET', key .. ':i', id)
+      local r = packed and cmsgpack.unpack(packed)
+      if r and r[4] > now then queue[#queue + 1] = { id, r[3], now - r[5], r[4] - now } end
+    end
+    if not state.owner then return { {}, queue } end
+    return { { state.owner, state.label, now - state.since, left(state), state.last - state.tokens + 1 }, queue }
+  elseif op == 'p' then
+    -- report of the node: ready, high, how long it still stays out, whether it is empty, how long it is up
+    if node.ready then return { 1, node.high, 0, 0, 0 } end
+    local _, up = info()
+    return { 0, node.high, node.since + ttlMax - now, node.empty, up }
+  elseif op == 'a' then
+    -- admit: floor, whether all nodes are new
+    local low, new = match(text, '^(%d+) (%d)$')
+    if node.ready then return 1 end
+    local _, up = info()
+    if node.since + ttlMax > now and not (new == '1' and node.empty == 1 and up >= ttlMax) then return 0 end
+    low = max(tonumber(low), node.high)
+    node.ready, node.epoch, node.floor, node.older, node.high = true, epoch, low, low, low
+    highBefore = -1
+    return 1
   end
-  local queue = {}
-  for _, id in ipairs(call('ZRANGE', key .. ':q', 0, 999)) do
-    local packed = call('HGET', key .. ':i', id)
-    local r = packed and cmsgpack.unpack(packed)
-    if r and r[4] > now then queue[#queue + 1] = { id, r[3], now - r[5], r[4] - now } end
-  end
-  if not state.owner then return { {}, queue } end
-  return { { state.owner, state.label, now - state.since, left(state), state.last - state.tokens + 1 }, queue }
-end
--- report of the node: ready, high, how long it still stays out, whether it is empty, how long it is up
-function ops.p()
-  if node.ready then return { 1, node.high, 0, 0, 0 } end
-  local _, up = info()
-  return { 0, node.high, node.since + ttlMax - now, node.empty, up }
-end
--- admit: floor, whether all nodes are new
-function ops.a(_, text)
-  local low, new = match(text, '^(%d+) (%d)$')
-  if node.ready then return 1 end
-  local _, up = info()
-  if node.since + ttlMax > now and not (new == '1' and node.empty == 1 and up >= ttlMax) then return 0 end
-  low = max(tonumber(low), node.high)
-  node.ready, node.epoch, node.floor, node.older, node.high = true, epoch, low, low, low
-  highBefore = -1
-  return 1
 end
 
 local reply = {}
 for n = 3, #ARGV do
-  reply[n - 2] = ops[ARGV[n]:sub(1, 1)](KEYS[n - 1], ARGV[n]:sub(3))
+  local op, text = ARGV[n]:sub(1, 1), ARGV[n]:sub(3)
+  if op == 'v' then
+    reply[n - 2] = vote(KEYS[n - 1], text)
+  elseif op == 'f' then
+    reply[n - 2] = free(KEYS[n - 1], text)
+  else
+    reply[n - 2] = other(op, KEYS[n - 1], text)
+  end
 end
 if node.high ~= highBefore and (node.ready or node.high > highBefore) then store() end
 return reply`

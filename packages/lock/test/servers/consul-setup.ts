@@ -41,16 +41,31 @@ export async function destroySessions(server: Server): Promise<number> {
   return sessions.length
 }
 
-/** Passes requests on to an agent and counts them. */
-export async function countingProxy(server: Server): Promise<{ url: string; readonly count: number; close(): void }> {
+export interface Proxy {
+  readonly url: string
+  /** How many requests came. */
+  readonly count: number
+  /** Lets the next transaction pass, but not its answer. */
+  loseAnswer(): void
+  close(): void
+}
+
+/** Passes requests on to an agent. */
+export async function proxyTo(server: Server): Promise<Proxy> {
   const target = new URL(server.url)
   const agent = new http.Agent({ keepAlive: true })
   let count = 0
+  let losing = false
   const proxy = http.createServer((request, response) => {
     count++
     const { method, url, headers } = request
     const options = { hostname: target.hostname, port: target.port, method, path: url, headers, agent }
     const passed = http.request(options, (answer) => {
+      if (losing && url!.startsWith('/v1/txn')) {
+        losing = false
+        answer.resume().on('end', () => response.destroy())
+        return
+      }
       response.writeHead(answer.statusCode!, answer.headers)
       answer.pipe(response)
     })
@@ -64,6 +79,9 @@ export async function countingProxy(server: Server): Promise<{ url: string; read
     url: `http://127.0.0.1:${port}`,
     get count() {
       return count
+    },
+    loseAnswer() {
+      losing = true
     },
     close() {
       proxy.closeAllConnections()

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLocks, type Lease, type LockEvent, type LocksOptions } from '@headrace/lock'
+import { systemClock } from '@headrace/core'
+import { createLocks, type Held, type Lease, type LockEvent, type LockEvents, type LocksOptions } from '@headrace/lock'
 import { consulLocks } from '@headrace/lock/consul'
 import { type Server, serverUrl } from '@headrace/stack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, countingProxy, destroySessions, freshFolder, startQuickConsul } from './consul-setup.ts'
+import { ask, destroySessions, freshFolder, proxyTo, startQuickConsul } from './consul-setup.ts'
 
 let server: Server
 beforeAll(async () => {
@@ -13,6 +14,17 @@ afterAll(() => server.stop())
 
 const open = (prefix: string, options: LocksOptions & { readonly url?: string } = {}) =>
   createLocks(consulLocks(options.url ?? server.url, { prefix, ttlMinMs: 300 }), options)
+
+/** A session of the driver alone, without what `createLocks` does. */
+const raw = (prefix: string, events: Partial<LockEvents> = {}, url = server.url) => {
+  const nothing = () => {}
+  const told = { granted: nothing, lost: nothing, asked: nothing, missed: nothing, ...events }
+  return consulLocks(url, { prefix, ttlMinMs: 300 }).open({
+    clock: systemClock,
+    session: 'e'.repeat(32),
+    ...told,
+  })
+}
 
 const lost = (lease: Lease) =>
   new Promise<unknown>((resolve) => {
@@ -45,7 +57,7 @@ describe('work in common', () => {
   })
 
   it('an acquisition costs two requests where nobody is in the way, and four at the most where everybody is', async () => {
-    const proxy = await countingProxy(server)
+    const proxy = await proxyTo(server)
     const prefix = freshFolder()
     const options = { url: proxy.url, handoverMax: 0, ttlMs: 60_000, waitMs: 20_000 }
     const all = [open(prefix, options), open(prefix, options)]
@@ -63,7 +75,7 @@ describe('work in common', () => {
   })
 
   it('many keys asked for in one turn are one request', async () => {
-    const proxy = await countingProxy(server)
+    const proxy = await proxyTo(server)
     const locks = open(freshFolder(), { url: proxy.url })
     await locks.withLock('warm', () => {})
     const before = proxy.count
@@ -73,6 +85,65 @@ describe('work in common', () => {
     expect(proxy.count - before).toBe(2)
     await locks.close()
     proxy.close()
+  })
+
+  it('two requests for one key in one call have two places in line, and two tokens', async () => {
+    const granted = Promise.withResolvers<Held>()
+    const remote = raw(freshFolder(), { granted: (_, held) => granted.resolve(held) })
+    const request = { key: 'k', ttlMs: 10_000, waitMs: 10_000, tokens: 1 }
+    const ids = [`${'e'.repeat(32)}.1`, `${'e'.repeat(32)}.2`] as const
+    const [first, second] = await remote.acquire(ids.map((id) => ({ ...request, id })))
+    expect([first?.state, second?.state]).toEqual(['held', 'queued'])
+    await remote.release([{ key: 'k', id: ids[0] }])
+    expect((await granted.promise).token).toBeGreaterThan((first as Held).token)
+    await remote.close()
+  })
+
+  it('a grant counts from the last renewal of its session, which is what Consul counts from', async () => {
+    const remote = raw(freshFolder())
+    const request = { ttlMs: 2_000, waitMs: 0, tokens: 1 }
+    const [first] = await remote.acquire([{ ...request, key: 'a', id: `${'e'.repeat(32)}.1` }])
+    await sleep(300)
+    const [second] = await remote.acquire([{ ...request, key: 'b', id: `${'e'.repeat(32)}.2` }])
+    expect((second as Held).sinceMs).toBe((first as Held).sinceMs)
+    await sleep(700)
+    const [third] = await remote.acquire([{ ...request, key: 'c', id: `${'e'.repeat(32)}.3` }])
+    expect((third as Held).sinceMs).toBeGreaterThan((first as Held).sinceMs! + 900)
+    await remote.close()
+  })
+
+  it('who waits for permits asks nothing while nothing changes', async () => {
+    const proxy = await proxyTo(server)
+    const remote = raw(freshFolder(), {}, proxy.url)
+    const wanting = (n: number, weight: number) => ({
+      ...{ key: 'k', id: `${'e'.repeat(32)}.${n}`, ttlMs: 60_000, waitMs: 60_000, tokens: 1 },
+      share: { weight, capacity: 3 },
+    })
+    for (const one of [wanting(1, 2), wanting(2, 1), wanting(3, 2)]) await remote.acquire([one])
+    await remote.release([wanting(2, 1)])
+    await sleep(300)
+    const before = proxy.count
+    await sleep(500)
+    expect(proxy.count - before).toBeLessThanOrEqual(1)
+    await remote.close()
+    proxy.close()
+  })
+
+  it('who has waited its time out is not granted, and in nobody’s way', async () => {
+    const told: string[] = []
+    const remote = raw(freshFolder(), { granted: (id) => told.push(id.slice(-1)) })
+    const request = (n: number, waitMs: number) => ({
+      key: 'k',
+      id: `${'e'.repeat(32)}.${n}`,
+      ttlMs: 60_000,
+      waitMs,
+      tokens: 1,
+    })
+    for (const one of [request(1, 0), request(2, 50), request(3, 60_000)]) await remote.acquire([one])
+    await sleep(100)
+    await remote.release([request(1, 0)])
+    await expect.poll(() => told).toEqual(['3'])
+    await remote.close()
   })
 
   it('who waits for more keys than there are connections gets them all', async () => {
@@ -200,6 +271,23 @@ describe('what goes wrong', () => {
     server.resume()
     await using lease = await two.acquire('k')
     expect(lease.held).toBe(true)
+  })
+
+  it('an acquisition whose answer is lost leaves nothing locked, and its session takes no newcomers', async () => {
+    const proxy = await proxyTo(server)
+    const prefix = freshFolder()
+    const one = open(prefix, { url: proxy.url, ttlMs: 60_000 })
+    await one.withLock('warm', () => {})
+    const [before] = await ask<{ ID: string }[]>(server, 'GET', '/session/list')
+    proxy.loseAnswer()
+    await expect(one.acquire('k')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await using two = open(prefix, { ttlMs: 60_000 })
+    await (await two.acquire('k')).release()
+    await one.withLock('k', () => {})
+    const after = await ask<{ ID: string }[]>(server, 'GET', '/session/list')
+    expect(after.map(({ ID }) => ID)).not.toContain(before!.ID)
+    await one.close()
+    proxy.close()
   })
 
   it('tokens go on growing when Consul has lost everything', async () => {

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isHeadraceError } from '@headrace/core'
+import { isHeadraceError, retry } from '@headrace/core'
 import { createLocks, type Locks, type LocksOptions } from '@headrace/lock'
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { type Quorum, quorumDriver, startQuorum } from './quorum-setup.ts'
 import { freshPrefix } from './redis-setup.ts'
 
 const ttlMaxMs = 2_000
 let quorum: Quorum
+let watchers: Redis[]
 beforeAll(async () => {
   quorum = await startQuorum(ttlMaxMs)
+  watchers = quorum.clients()
 })
 afterAll(() => quorum[Symbol.asyncDispose]())
 
@@ -27,7 +30,13 @@ async function sessions(count: number, options: LocksOptions & { nodeMs?: number
     return createLocks(driver, { ttlMs: 2_000, callMs: 1_500, ...rest })
   })
   open.push(...made)
-  for (const locks of made) await locks.withLock('warm', () => {})
+  const warm = () => Promise.all(made.map((locks) => locks.withLock('warm', () => {})))
+  // A node that an earlier test has restarted is too young at first.
+  for (const untilMs = performance.now() + 2 * ttlMaxMs; performance.now() < untilMs; await sleep(120)) {
+    await retry(warm, { attempts: 10 })
+    const markers = await Promise.all(watchers.map((client) => client.get(`${prefix}:node`)))
+    if (markers.every((marker) => marker?.startsWith('r '))) break
+  }
   return made
 }
 

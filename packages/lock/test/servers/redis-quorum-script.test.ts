@@ -28,12 +28,12 @@ const ask = (key: string, operation: string) =>
   )
 
 it('a node without a marker neither votes nor renews before it is admitted, and then votes from the floor on', async () => {
-  expect(await ask('k', 'v s.a - 0 1 1000 0 ')).toEqual([4, expect.any(Number), 1])
+  expect(await ask('k', 'v s.a s.a - 0 1 1000 0 ')).toEqual([4, expect.any(Number), 1])
   expect(await ask('k', 'k s.a 1000')).toBe(3)
   expect(await ask('k', 'j s.a 1 1 1000 ')).toBe(0)
   await new Promise((resolve) => setTimeout(resolve, 5))
   expect(await ask('', 'a 41 0')).toBe(1)
-  expect(await ask('k', 'v s.a - 0 1 1000 0 ')).toEqual([1, 42])
+  expect(await ask('k', 'v s.a s.a - 0 1 1000 0 ')).toEqual([1, 42])
   expect(await ask('', 'p')).toEqual([1, 42, 0, 0, 0])
 })
 
@@ -45,7 +45,7 @@ it('a node is not admitted before the longest ttl has passed', async () => {
   })
   const answers = await new Promise<unknown[]>((resolve) => {
     const found: unknown[] = []
-    for (const operation of ['a 0 0', 'a 0 1', 'v s.a - 0 1 1000 0 '])
+    for (const operation of ['a 0 0', 'a 0 1', 'v s.a s.a - 0 1 1000 0 '])
       slow.send('k', operation, (reply) => {
         found.push('value' in reply && reply.value)
         if (found.length === 3) resolve(found)
@@ -73,7 +73,7 @@ it('the script follows the rules, whatever comes in whatever order', async () =>
         const after = below(2) === 0 ? undefined : names[below(3)]!
         const tokens = 1 + below(3)
         const [then, answer] = vote(ballot, { id, after, proposal: last, tokens })
-        const reply = await ask(key, `v ${id} ${after ?? '-'} ${last} ${tokens} 60000 0 label with spaces`)
+        const reply = await ask(key, `v ${id} ${id} ${after ?? '-'} ${last} ${tokens} 60000 0 label with spaces`)
         expect(reply, trace).toEqual(answer.yes ? [1, answer.last] : [3, expect.any(Number), answer.owner])
         ballot = then
       } else {
@@ -98,7 +98,7 @@ it('the script follows the rules, whatever comes in whatever order', async () =>
 
 it('counters outlive their keys: the floor follows what was given out two epochs ago, at once where the clock has jumped', async () => {
   const marker = async () => (await client.get(`${prefix}:node`))!.split(' ')
-  await ask('old', 'v s.a - 1000 1 1000 0 ')
+  await ask('old', 'v s.a s.a - 1000 1 1000 0 ')
   const [, run, epoch] = await marker()
   const rewrite = (at: number) => client.set(`${prefix}:node`, `r ${run} ${at} 41 500 1000`)
   await rewrite(Number(epoch) - 1)
@@ -106,25 +106,25 @@ it('counters outlive their keys: the floor follows what was given out two epochs
   expect((await marker()).slice(2)).toEqual([epoch, '500', '1000', '1000'])
   for (const jump of [-2, 1, 5]) {
     await rewrite(Number(epoch) + jump)
-    expect(await ask(`new ${jump}`, 'v s.a - 0 1 1000 0 ')).toEqual([1, 1001])
+    expect(await ask(`new ${jump}`, 'v s.a s.a - 0 1 1000 0 ')).toEqual([1, 1001])
   }
 })
 
 it('a proposal from a clock that is far ahead does not use up the tokens', async () => {
-  const [, last] = (await ask('ahead', `v s.a - ${Number.MAX_SAFE_INTEGER} 1 1000 0 `)) as number[]
+  const [, last] = (await ask('ahead', `v s.a s.a - ${Number.MAX_SAFE_INTEGER} 1 1000 0 `)) as number[]
   expect(last).toBeLessThan((Date.now() + 2 * 86_400_000) * 1_000)
 })
 
 it('a value that is no lock is an error of its own request only', async () => {
   await client.set(`${prefix}:{foreign}`, 'something else')
   await client.lpush(`${prefix}:{list}`, 'x')
-  for (const key of ['foreign', 'list']) await expect(ask(key, 'v s.a - 0 1 1000 0 ')).rejects.toThrow('WRONGTYPE')
-  expect(await ask('fine', 'v s.a - 0 1 1000 0 ')).toEqual([1, expect.any(Number)])
+  for (const key of ['foreign', 'list']) await expect(ask(key, 'v s.a s.a - 0 1 1000 0 ')).rejects.toThrow('WRONGTYPE')
+  expect(await ask('fine', 'v s.a s.a - 0 1 1000 0 ')).toEqual([1, expect.any(Number)])
 })
 
 it('every key but the marker ends by itself', async () => {
-  await ask('idle', 'v s.a - 0 1 1000 0 ')
-  await ask('idle', 'v t.b - 0 1 1000 5000 ')
+  await ask('idle', 'v s.a s.a - 0 1 1000 0 ')
+  await ask('idle', 'v t.b t.b - 0 1 1000 5000 ')
   await ask('idle', 'f s.a')
   const names = await client.keys(`${prefix}:*idle*`)
   expect(names.length).toBeGreaterThan(0)
