@@ -1,20 +1,25 @@
 /**
- * A running sum in two numbers, the second of which is what rounding has left out of the first (A. Neumaier, 1974): after n terms the
- * two together are off by 2^-52, not n 2^-53. A Float64Array holds them, as its elements change without an allocation.
+ * A running sum and what rounding has left out of it (A. Neumaier, 1974; the step is D. E. Knuth's two-sum, which needs no branch): after
+ * n terms the two together are off by 2^-52, not n 2^-53.
  */
-export type CompensatedSum = Float64Array
+export interface CompensatedSum {
+  sum: number
+  lost: number
+}
 
 export function compensatedSum(): CompensatedSum {
-  return new Float64Array(2)
+  // V8 keeps a field that begins as -0 as a floating-point number, and one that begins as 0 as an integer, until it is none.
+  return { sum: -0, lost: -0 }
 }
 
 export function addTo(total: CompensatedSum, value: number): void {
-  const sum = total[0]!
+  const { sum } = total
   const next = sum + value
-  total[1]! += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
-  total[0] = next
+  const added = next - sum
+  total.lost += sum - (next - added) + (value - added)
+  total.sum = next
 }
 
-export function totalOf(total: CompensatedSum): number {
-  return total[0]! + total[1]!
+export function totalOf({ sum, lost }: CompensatedSum): number {
+  return 0 + sum + lost
 }

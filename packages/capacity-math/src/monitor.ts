@@ -40,9 +40,6 @@ export interface FlowMonitor {
   overdueAtLeast(now: number, ageMax: number): number
 }
 
-// Where each counter is.
-const [arrived, departed, faults, clockSteps] = [0, 1, 2, 3]
-
 /**
  * Little's law as an invariant. With I = ∫ N dt and S the sum of the times of those that have left, I - S is the sum of the ages of those
  * that have not, whatever the distributions: five counters and no identifiers, a few nanoseconds per event. A lost message adds one
@@ -50,17 +47,17 @@ const [arrived, departed, faults, clockSteps] = [0, 1, 2, 3]
  */
 export function flowMonitor(startedAt: number): FlowMonitor {
   checkNumber('startedAt', startedAt, -magnitudeMax, magnitudeMax)
-  // In typed arrays, whose elements change without an allocation, where variables that are captured may not.
-  const clock = Float64Array.of(startedAt)
-  const counts = new Float64Array(4)
   const area = compensatedSum()
   const sojourns = compensatedSum()
+  // Fields of an object change without an allocation, where variables that are captured may not.
+  const state = { clock: -0, arrived: 0, departed: 0, faults: 0, clockSteps: 0 }
+  state.clock = startedAt
   const advance = (now: number) => {
-    const last = clock[0]!
+    const last = state.clock
     if (now > last) {
-      addTo(area, (counts[arrived]! - counts[departed]!) * (now - last))
-      clock[0] = now
-    } else if (now !== last) counts[clockSteps]! += 1
+      addTo(area, (state.arrived - state.departed) * (now - last))
+      state.clock = now
+    } else if (now !== last) state.clockSteps += 1
   }
   // Both sums are right to their last digits; what those may hide is not held against anybody.
   const ages = () => {
@@ -70,40 +67,40 @@ export function flowMonitor(startedAt: number): FlowMonitor {
   return {
     arrive(now) {
       advance(now)
-      counts[arrived]! += 1
+      state.arrived += 1
     },
     depart(now, sojourn) {
       advance(now)
-      const longest = clock[0]! - startedAt
+      const longest = state.clock - startedAt
       // The two clocks that made them may round apart.
       const possible = sojourn >= 0 && sojourn <= longest * (1 + 2 ** -40)
-      const extra = counts[departed]! >= counts[arrived]!
-      if (extra || !possible) counts[faults]! += 1
+      const extra = state.departed >= state.arrived
+      if (extra || !possible) state.faults += 1
       if (extra) return
-      counts[departed]! += 1
+      state.departed += 1
       // Of a time that cannot be, the longest that can be accuses nobody else.
       addTo(sojourns, possible ? sojourn : longest)
     },
     report(now) {
       advance(now)
-      const elapsed = clock[0]! - startedAt
-      const inFlight = counts[arrived]! - counts[departed]!
+      const elapsed = state.clock - startedAt
+      const inFlight = state.arrived - state.departed
       const { sum, doubt } = ages()
       const rate = (count: number) => (elapsed === 0 ? 0 : count / elapsed)
       return {
         elapsed,
-        arrived: counts[arrived]!,
-        departed: counts[departed]!,
+        arrived: state.arrived,
+        departed: state.departed,
         inFlight,
         L: rate(totalOf(area)),
-        lambda: rate(counts[arrived]!),
-        throughput: rate(counts[departed]!),
-        W: counts[departed] === 0 ? 0 : totalOf(sojourns) / counts[departed]!,
-        meanTimeAtLeast: counts[arrived] === 0 ? 0 : totalOf(area) / counts[arrived]!,
+        lambda: rate(state.arrived),
+        throughput: rate(state.departed),
+        W: state.departed === 0 ? 0 : totalOf(sojourns) / state.departed,
+        meanTimeAtLeast: state.arrived === 0 ? 0 : totalOf(area) / state.arrived,
         agesInFlight: Math.max(0, sum),
         oldestAtLeast: inFlight === 0 ? 0 : Math.max(0, sum - doubt) / inFlight,
-        faults: counts[faults]!,
-        clockSteps: counts[clockSteps]!,
+        faults: state.faults,
+        clockSteps: state.clockSteps,
       }
     },
     overdueAtLeast(now, ageMax) {
@@ -111,9 +108,9 @@ export function flowMonitor(startedAt: number): FlowMonitor {
       advance(now)
       const { sum, doubt } = ages()
       // Those that are not overdue are at most ageMax old, the others at most as old as the monitor.
-      const inFlight = counts[arrived]! - counts[departed]!
+      const inFlight = state.arrived - state.departed
       const surplus = sum - doubt - inFlight * ageMax
-      const room = clock[0]! - startedAt - ageMax
+      const room = state.clock - startedAt - ageMax
       return surplus > 0 && room > 0 ? Math.min(inFlight, Math.ceil(surplus / room)) : 0
     },
   }

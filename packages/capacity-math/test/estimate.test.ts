@@ -222,3 +222,9 @@ describe('the estimator of traffic', () => {
     expect(() => estimator.arrival(3)).toThrow('at must be from 99.5')
   })
 })
+
+it('a monitor that has seen nothing reports zeros', () => {
+  const { elapsed, ...rest } = flowMonitor(5).report(7)
+  expect(elapsed).toBe(2)
+  for (const value of Object.values(rest)) expect(value).toBe(0)
+})
