@@ -20,7 +20,7 @@ const ttlMaxMs = 86_400_000
 
 /**
  * Locks on Consul: strict order, no herd, tokens from the Raft index.
- * @param consul a client of the npm package `consul`; or the URL of an agent, which takes less of the processor.
+ * @param consul a client of the npm package `consul`, or the URL of an agent.
  */
 export function consulLocks(consul: ConsulClient | string, options: ConsulLocksOptions = {}): LockDriver {
   const { prefix = 'headrace/lock', ttlMinMs = 10_000, token } = options

@@ -125,12 +125,14 @@ export function createMemberships(options: {
         if (membership.waiting.size > 0 && ageMs(membership) > ttlMs / 4) await memberships.renew(membership)
         if (membership.over) return
         const spot = { name: mailbox(membership.id), recurse: false, index }
+        const sentMs = clock.nowMs()
         const seen = await calls.run('kv', (own) => port.awaitChange(spot, waitMs, own), {
           limitMs: waitMs * 2 + 5_000,
           signal,
         })
         if (membership.over) return
         if (seen !== index) await mail(membership)
+        else if (clock.nowMs() - sentMs < waitMs / 2) throw new Error('woken for nothing')
         // An index that goes back is another count: what it was before says nothing.
         index = seen < index ? 0 : seen
         failures = 0
