@@ -8,6 +8,7 @@ import {
   exponentialBackoff,
   guardObserver,
   HeadraceError,
+  partitionOf,
   randomId,
   systemClock,
   within,
@@ -18,7 +19,6 @@ import { type ConsumerContext, createConsumer } from './consumer.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import type { QueueDriver, QueueMessage } from './driver.ts'
 import { checkHeaders, type Message, type MessageOptions, messageBytes, toPayload } from './message.ts'
-import { partitionOf } from './partition.ts'
 import { createPublisher } from './publisher.ts'
 import type { Queue, QueueOptions } from './queue.ts'
 import type { HandlerContext } from './run.ts'

@@ -4,6 +4,7 @@ import {
   guardObserver,
   HeadraceError,
   isHeadraceError,
+  partitionOf,
   throwIfAborted,
   within,
 } from '@headrace/core'
@@ -16,7 +17,6 @@ import { initialState, parsed } from './known-state.ts'
 import { checkedOptions, type WriterOptions } from './options.ts'
 import { orderedIds } from './ordered-id.ts'
 import { createPartition } from './partition.ts'
-import { partitionOf } from './partition-of.ts'
 import { type Pending, type Receipt, reusedId } from './pending.ts'
 import type { Ledger } from './store.ts'
 

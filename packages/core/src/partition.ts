@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer'
  * Part of the stored format: every process, of every version, must put a key into the same partition.
  */
 export function partitionOf(key: string, partitions: number): number {
+  if (partitions === 1) return 0
   let hash = 0x811c9dc5
   for (let at = 0; at < key.length; at++) {
     const unit = key.charCodeAt(at)

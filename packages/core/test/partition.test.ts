@@ -1,5 +1,5 @@
+import { partitionOf } from '@headrace/core'
 import { describe, expect, it } from 'vitest'
-import { partitionOf } from '../src/partition.ts'
 
 describe('the partition of a key', () => {
   // Computed by another program. Stored messages depend on these: a change strands or reorders what is in a queue.
@@ -10,6 +10,7 @@ describe('the partition of a key', () => {
     ['sku-42', 1024, 789],
     ['schlüssel', 16, 11],
     ['𝄞', 7, 0],
+    ['anything', 1, 0],
   ])('of "%s" among %i is %i for ever', (key, partitions, partition) => {
     expect(partitionOf(key, partitions)).toBe(partition)
   })
