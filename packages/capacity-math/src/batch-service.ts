@@ -103,7 +103,7 @@ export function minBatch(demand: {
 function rootLog(maxBatch: number, load: number, spare: number): number {
   const missing = (log: number) => {
     if (-maxBatch * log > 0.5) return maxBatch - Math.exp(log) * geometricSum(log, maxBatch)
-    // Σ (1 - e^jl) = -l Σ j (1 + jl/2 + …): the series in b l, summed as b times the mean of 1 - e^(xl) over j.
+    // Nearer to l = 0 that difference cancels, and the mean of 1 - e^jl does not.
     return maxBatch * meanShortfall(log, maxBatch)
   }
   const low = -Math.log1p(1 / load)

@@ -25,7 +25,7 @@ export interface Mg1Shape {
   readonly population: Population
 }
 
-/** First three moments of the service, and the spare capacity 1 - ρ that goes with them. */
+/** What the distributions need of the means; `slack` is 1 - ρ with the digits that ρ has lost. */
 export interface Mg1Moments {
   readonly lambda: number
   readonly mean: number

@@ -46,7 +46,7 @@ export function mmck(queue: MmckInput): StableQueue {
   const second = (pWait * ((room === 0 ? 0 : geometricVariance(l, room)) + (ahead + 1) * (ahead + 2))) / rate ** 2
   const exceeds = (i: number) => scaled(i, room) / accepted
   const ratio = Math.exp(Math.min(0, l))
-  const wait = stageMixture({ rate, exceeds, most: room, ratio, mean: Wq, variance: second - Wq * Wq })
+  const wait = stageMixture({ rate, exceeds, most: room, ratio, mean: Wq, variance: Math.max(0, second - Wq * Wq) })
   const first = room === 0 ? 0 : scaled(0, 1) / accepted
   return {
     kind: 'exact',
@@ -89,7 +89,7 @@ export function minCapacity(demand: MmcInput & { readonly blocking: number }): n
   return smallestInteger(meets, queue.servers, Number.isFinite(guess) ? guess : 0)
 }
 
-// More makes no difference to anybody but him who asks for a tail near saturation, which takes sqrt(room) steps.
+// A tail near saturation takes sqrt(room) steps; no system has more room than that.
 const roomMax = 1e7
 
 interface States {

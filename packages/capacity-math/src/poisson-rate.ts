@@ -52,7 +52,7 @@ export function poissonRateAnytime(observed: Observed & { readonly expected: num
   checkObserved(observed)
   const { count, exposure, confidence, expected } = observed
   checkNumber('expected', expected, 1 / magnitudeMax, magnitudeMax)
-  // a = 1 and b = 1 / expected, and x = λ T: ln E = ln n! - n ln x + x - ln(1 + 1/r) … with r = expected × exposure.
+  // With a = 1, b = 1 / expected, x = λ T and r = T / b: ln E = ln n! - n ln x + x - n ln(1 + 1/r) - ln(1 + r).
   const r = expected * exposure
   const level = -Math.log1p(-confidence)
   const constant = logFactorial(count) - count * Math.log1p(1 / r) - Math.log1p(r)
