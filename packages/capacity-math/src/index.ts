@@ -10,7 +10,7 @@ export { erlangB, logErlangB, minServersForBlocking } from './erlang-b.ts'
 export { maxLoadForBlocking } from './erlang-b-load.ts'
 export { erlangC, logErlangC, minServersForWait } from './erlang-c.ts'
 export { halfinWhitt, halfinWhittBeta } from './halfin-whitt.ts'
-export { type LittlesLaw, littlesLaw, utilizationLaw } from './little.ts'
+export { type LittlesLaw, type LittleWindow, littlesLaw, littlesLawInWindow, utilizationLaw } from './little.ts'
 export { type MmcInput, type MmcQueue, mmc } from './mmc.ts'
 export {
   type Demand,

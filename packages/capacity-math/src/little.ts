@@ -29,6 +29,41 @@ export function littlesLaw(known: Partial<LittlesLaw>): LittlesLaw {
   return { L, lambda, W: L / divisor('lambda', lambda) }
 }
 
+/** What was seen of one box in a stretch of time. */
+export interface LittleWindow {
+  /** Seconds, above 0. */
+  readonly duration: number
+  /** Mean number in the box over that time. */
+  readonly L: number
+  /** How many came in that time, an integer from 1. */
+  readonly arrivals: number
+  /** How many were in the box when it began, and when it ended. */
+  readonly inFlightAtStart: number
+  readonly inFlightAtEnd: number
+  /** The longest that anybody can stay, such as a deadline, in seconds. */
+  readonly stayMax: number
+}
+
+/**
+ * Little's law for a window that does not begin and end empty, where L = λ W is off: between which bounds the mean time of those lies that
+ * came in it. Of L × duration, those that were there already have taken some; those that are still there will add to it.
+ * @throws RangeError or TypeError naming the parameter.
+ */
+export function littlesLawInWindow(seen: LittleWindow): { readonly lower: number; readonly upper: number } {
+  const { duration, L, arrivals, inFlightAtStart, inFlightAtEnd, stayMax } = seen
+  checkNumber('duration', duration, 1 / magnitudeMax, magnitudeMax)
+  checkNumber('L', L, 0, magnitudeMax)
+  checkInteger('arrivals', arrivals, 1)
+  checkInteger('inFlightAtStart', inFlightAtStart, 0)
+  checkInteger('inFlightAtEnd', inFlightAtEnd, 0)
+  checkNumber('stayMax', stayMax, 0, magnitudeMax)
+  const area = L * duration
+  return {
+    lower: Math.max(0, area - inFlightAtStart * Math.min(duration, stayMax)) / arrivals,
+    upper: (area + inFlightAtEnd * stayMax) / arrivals,
+  }
+}
+
 /**
  * The utilization law: the share of time in which a server is busy, λ S / c. Little's law for the servers alone.
  * @param flow.lambda arrivals per second. @param flow.meanService mean service time in seconds. @param flow.servers c, 1 by default.
