@@ -57,7 +57,8 @@ export function redisQuorumLocks(
       shared: false,
       inspect: true,
       evict: false,
-      batchMax: 256,
+      // The nodes put the requests of one turn together by themselves; so none waits for the others' answers.
+      batchMax: 1,
       ttlMinMs: 10,
       ttlMaxMs,
     },

@@ -1,8 +1,9 @@
 import { type Clock, HeadraceError, type Random } from '@headrace/core'
 import type { Gone, Held, Queued, Standing } from '../driver.ts'
+import { giveBack, renewHold } from './hold.ts'
 import type { QuorumNode } from './node.ts'
 import { createQuarantine } from './quarantine.ts'
-import { askAll, askRaise, askVotes, nameOf, openRound, type Round, type Terms } from './round.ts'
+import { askRaise, askVotes, nameOf, openRound, type Round, type Terms } from './round.ts'
 import { majority } from './rules.ts'
 
 /** An attempt of this session, from its first vote until it is over. */
@@ -51,9 +52,6 @@ const yieldAfter = 3
 const lookMs = 1_000
 // What two clocks may differ in speed.
 const clockDrift = 0.001
-// What a node can answer to a renewal beside yes and no.
-const isFree = 2
-const isAway = 3
 // Keys for which there was a queue lately are asked for at that node first.
 const busyKeysMax = 10_000
 
@@ -79,7 +77,7 @@ export function createContest(options: {
   const free = (place: Place, at: readonly number[]) => {
     for (const one of at) nodes[one]!.send(place.key, `f ${nameOf(place)}`)
   }
-  /** Gives everything back, to ask again. */
+  /** Gives everything back; what is asked for after that has a new name. */
   const renounce = (place: Place) => {
     free(place, everywhere)
     place.name++
@@ -165,7 +163,7 @@ export function createContest(options: {
       // Others would let us pass somebody whose turn it is by the queue.
       const passes = first?.yes === false && first.owner !== undefined
       if (passes && round.queued === undefined && place.waitMs === 0) {
-        free(place, everywhere)
+        renounce(place)
         return gone(round)
       }
       if (verdict.state === 'won' && !passes) return held(place, verdict.last)
@@ -178,7 +176,7 @@ export function createContest(options: {
         const soon = due && attempt < admissionsMax && round.failures.length === 0
         if (soon) await pause(attempt + admissionsMax)
         if (!soon || place.ended) {
-          free(place, everywhere)
+          renounce(place)
           return { state: 'failed', error: unavailable(round) }
         }
       } else if (round.queued) {
@@ -192,10 +190,10 @@ export function createContest(options: {
           renounce(place)
           return await join(place, attempt)
         }
-        free(place, everywhere)
+        renounce(place)
         return gone(round)
       } else if (place.waitMs === 0 && attempt >= (round.winner === undefined ? roundsMax : yieldAfter)) {
-        free(place, everywhere)
+        renounce(place)
         return gone(round)
       } else if (attempt >= roundsMax) {
         return queued(place, 'turn', queueAt, round.leftMs)
@@ -215,7 +213,7 @@ export function createContest(options: {
     const { at, round } = await enqueue(place)
     if (place.ended) return { state: 'gone' }
     if (at < 0 || depth > roundsMax) {
-      free(place, everywhere)
+      renounce(place)
       return { state: 'failed', error: unavailable(round) }
     }
     if (round.queued) {
@@ -293,41 +291,8 @@ export function createContest(options: {
       }
       void alone(place, take)
     },
-    async renew(place) {
-      const { key, ttlMs, last, tokens, label } = place
-      const name = nameOf(place)
-      const lacking = new Map<number, number>()
-      let renewed = false
-      const heal = (at: number, code: number) => {
-        if (code === isAway) quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
-        if (code === isFree && !place.ended)
-          nodes[at]!.send(key, `j ${name} ${last} ${tokens} ${Math.ceil(ttlMs)} ${label}`)
-      }
-      const heard = (at: number, code: number) => {
-        if (renewed) heal(at, code)
-        else lacking.set(at, code)
-      }
-      const { state, failures } = await askAll(nodes, key, `k ${name} ${Math.ceil(ttlMs)}`, { heard })
-      if (state === 'won') {
-        renewed = true
-        for (const [at, code] of lacking) heal(at, code)
-        return { state: 'held', token: BigInt(last - tokens + 1), tokens }
-      }
-      if (state === 'lost') {
-        free(place, everywhere)
-        return { state: 'gone' }
-      }
-      const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
-      return { state: 'failed', error: new HeadraceError('UNAVAILABLE', message, { cause: failures[0] }) }
-    },
-    async release(terms) {
-      const { state, failures } = await askAll(nodes, terms.key, `f ${nameOf(terms)}`)
-      if (state === 'open' && failures.length > nodes.length - quorum) {
-        const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
-        throw new HeadraceError('UNAVAILABLE', message, { cause: failures[0] })
-      }
-      return state === 'won'
-    },
+    renew: (place) => renewHold({ nodes, quarantine, renounce }, place),
+    release: (terms) => giveBack(nodes, terms),
   }
   return contest
 }

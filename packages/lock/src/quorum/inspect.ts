@@ -1,5 +1,5 @@
-import { HeadraceError } from '@headrace/core'
 import type { LockState, Party } from '../driver.ts'
+import { tooFew } from './hold.ts'
 import type { QuorumNode, Reply } from './node.ts'
 import { readName } from './round.ts'
 import { majority } from './rules.ts'
@@ -13,8 +13,10 @@ export async function inspect(nodes: readonly QuorumNode[], key: string): Promis
   const replies = await Promise.all(nodes.map((node) => new Promise<Reply>((resolve) => node.send(key, 'i', resolve))))
   const found = replies.flatMap((reply) => ('value' in reply ? [reply.value as [Holder, Waiter[]]] : []))
   if (found.length < quorum) {
-    const message = `fewer than ${quorum} of ${nodes.length} redis nodes have answered`
-    throw new HeadraceError('UNAVAILABLE', message, { cause: replies.find((reply) => 'error' in reply)?.error })
+    throw tooFew(
+      nodes,
+      replies.flatMap((reply) => ('error' in reply ? [reply.error] : [])),
+    )
   }
   const owners = new Map<string, Holder[]>()
   for (const [holder] of found) if (holder.length > 0) owners.set(holder[0], [...(owners.get(holder[0]) ?? []), holder])

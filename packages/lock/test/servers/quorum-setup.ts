@@ -1,6 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LockDriver } from '@headrace/lock'
-import { type RedisQuorumLocksOptions, redisQuorumLocks } from '@headrace/lock/redis-quorum'
 import { type Server, startRedis } from '@headrace/stack'
 import { Redis } from 'ioredis'
 
@@ -34,6 +32,3 @@ export async function startQuorum(ttlMaxMs: number, nodes = 3): Promise<Quorum> 
     },
   }
 }
-
-export const quorumDriver = (quorum: Quorum, options: RedisQuorumLocksOptions): LockDriver =>
-  redisQuorumLocks(quorum.clients(), options)

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isHeadraceError, randomBelow, retry, seededRandom } from '@headrace/core'
 import { createLocks } from '@headrace/lock'
+import { redisQuorumLocks } from '@headrace/lock/redis-quorum'
 import { expect, it } from 'vitest'
-import { quorumDriver, startQuorum } from './quorum-setup.ts'
+import { startQuorum } from './quorum-setup.ts'
 
 const runMs = 15_000
 const ttlMaxMs = 1_000
@@ -35,7 +36,7 @@ it('no update is lost and tokens grow while nodes are killed, paused, emptied an
   console.log(`HEADRACE_SEED=${seed}`)
   const random = seededRandom(seed)
   await using quorum = await startQuorum(ttlMaxMs)
-  const drivers = [0, 1].map(() => quorumDriver(quorum, { ttlMaxMs, nodeMs: 200, claimMs: 300 }))
+  const drivers = [0, 1].map(() => redisQuorumLocks(quorum.clients(), { ttlMaxMs, nodeMs: 200, claimMs: 300 }))
   const sessions = drivers.map((driver) => createLocks(driver, { ttlMs: 1_000, callMs: 800, handoverMax: 3 }))
   // The first connections of a busy machine can take longer than a node may.
   await retry(() => Promise.all(sessions.map((locks) => locks.withLock('first', () => {}))), { attempts: 10 })

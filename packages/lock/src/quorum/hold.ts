@@ -1,0 +1,64 @@
+import { HeadraceError } from '@headrace/core'
+import type { Standing } from '../driver.ts'
+import type { QuorumNode } from './node.ts'
+import type { Quarantine } from './quarantine.ts'
+import { askAll, nameOf, type Terms } from './round.ts'
+import { majority } from './rules.ts'
+
+/** A grant that is held: its terms, and the last of its tokens. */
+export interface Hold extends Terms {
+  readonly last: number
+  readonly ended: boolean
+}
+
+// What a node can answer to a renewal beside yes and no.
+const isFree = 2
+const isAway = 3
+
+/** Restarts the ttl at a majority. Nodes that lack the hold take it then, so that it survives the loss of another one. */
+export async function renewHold<Held extends Hold>(
+  the: {
+    readonly nodes: readonly QuorumNode[]
+    readonly quarantine: Quarantine
+    readonly renounce: (hold: Held) => void
+  },
+  hold: Held,
+): Promise<Standing> {
+  const { nodes, quarantine, renounce } = the
+  const { key, ttlMs, last, tokens, label } = hold
+  const name = nameOf(hold)
+  const early: [at: number, code: number][] = []
+  let renewed = false
+  const heal = (at: number, code: number) => {
+    if (code === isAway) quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
+    if (code === isFree && !hold.ended) nodes[at]!.send(key, `j ${name} ${last} ${tokens} ${Math.ceil(ttlMs)} ${label}`)
+  }
+  const heard = (at: number, code: number) => {
+    if (renewed) heal(at, code)
+    else early.push([at, code])
+  }
+  const { state, failures } = await askAll(nodes, key, `k ${name} ${Math.ceil(ttlMs)}`, { heard })
+  if (state === 'open') return { state: 'failed', error: tooFew(nodes, failures) }
+  if (state === 'lost') {
+    renounce(hold)
+    return { state: 'gone' }
+  }
+  renewed = true
+  for (const [at, code] of early) heal(at, code)
+  return { state: 'held', token: BigInt(last - tokens + 1), tokens }
+}
+
+/** True where a majority had it until now. */
+export async function giveBack(
+  nodes: readonly QuorumNode[],
+  terms: Pick<Terms, 'key' | 'id' | 'name'>,
+): Promise<boolean> {
+  const { state, failures } = await askAll(nodes, terms.key, `f ${nameOf(terms)}`)
+  if (state === 'open' && failures.length > nodes.length - majority(nodes.length)) throw tooFew(nodes, failures)
+  return state === 'won'
+}
+
+export function tooFew({ length }: readonly QuorumNode[], failures: readonly unknown[]): HeadraceError {
+  const message = `fewer than ${majority(length)} of ${length} redis nodes have answered`
+  return new HeadraceError('UNAVAILABLE', message, { cause: failures[0] })
+}
