@@ -1,5 +1,6 @@
 import { closedNetwork, jackson, mva } from '@headrace/capacity-math/networks'
 import { engset, finiteSource, priorityQueue, quorumTime, tandemTime } from '@headrace/capacity-math/queues'
+import { powerOfD } from '@headrace/capacity-math/scalability'
 import {
   constantTime,
   exponentialTime,
@@ -9,6 +10,7 @@ import {
   simulatePriority,
 } from '@headrace/capacity-math/simulate'
 import { describe, it, vi } from 'vitest'
+import { batchMeans } from '../src/simulate/batch-means.ts'
 import { customers, expectAgreement, seed, stable } from './agreement.ts'
 
 // Half a second each on an idle machine.
@@ -141,4 +143,27 @@ describe('sums and orders of times', () => {
     const draw = () => exponentialTime(1)(uniform) + exponentialTime(1)(uniform) + exponentialTime(0.25)(uniform)
     for (const t of [1, 2, 5]) expectAgreement(`P(> ${t})`, shareAbove(draw, t), tandemTime([1, 1, 4]).sf(t))
   })
+})
+
+it('the shorter of two queues is joined as the law of d choices says', () => {
+  // 2,000 servers for infinitely many. Jumps of all of them at one rate, so that every jump sees a random moment.
+  const [servers, rho] = [2000, 0.8]
+  const uniform = seededUniform(seed)
+  const draw = () => Math.floor(uniform() * servers)
+  const lengths = new Uint16Array(servers)
+  const jumps = 6_000_000
+  const number = batchMeans(jumps)
+  let inside = 0
+  for (let i = -jumps / 2; i < jumps; i++) {
+    const [one, other] = [draw(), draw()]
+    if (uniform() < rho / (1 + rho)) {
+      lengths[lengths[one]! <= lengths[other]! ? one : other]! += 1
+      inside += 1
+    } else if (lengths[one]! > 0) {
+      lengths[one]! -= 1
+      inside -= 1
+    }
+    if (i >= 0) number.add(inside / servers / rho)
+  }
+  expectAgreement('W', number.result(), powerOfD({ rho, d: 2 }).meanResponse)
 })
