@@ -44,6 +44,7 @@ describe('each rule is needed', () => {
     'trust from the answer': [{}, together],
     'hand-over from an owner whose ttl ended at one node': [{ renewals: true, handsOver: true }, together],
     'renewal by one node': [{ renewals: true }, together],
+    'asks again under the name that it has given back': [{ deliveriesMax: 2 }, together],
     'a minority is enough': [{}, together],
   }
   it.each(carelessness)(

@@ -26,8 +26,10 @@ export const attempt = {
   joins: 8,
   /** Attempts, as bits, that had their grant before this one began. */
   earlier: 9,
+  /** It has given back what it had, by messages that may still be on their way. */
+  freed: 10,
 } as const
-const attemptSize = 10
+const attemptSize = 11
 
 export const node = {
   /** Attempt number plus one; 0 where the key is free. */

@@ -51,6 +51,7 @@ export const carelessness = [
   'trust from the answer',
   'hand-over from an owner whose ttl ended at one node',
   'renewal by one node',
+  'asks again under the name that it has given back',
   'a minority is enough',
 ] as const
 
@@ -85,6 +86,7 @@ const actions = {
   restart: 18,
   copy: 19,
   admit: 20,
+  again: 21,
 } as const
 
 /** Every step that clients, nodes, the network and clocks can take with the rules of the lock on a quorum. */
@@ -113,6 +115,7 @@ export function lockModel(scene: Scene): Model {
   const renewingFields = [link.renewFlying, link.renewAnswer]
   const finish = (a: number) => {
     next[attemptAt(a) + attempt.phase] = phase.over
+    next[attemptAt(a) + attempt.freed] = 1
     clear(a, [...votingFields, ...raisingFields, ...renewingFields])
   }
   const answers = (state: Uint8Array, a: number): (Answer<number> | undefined)[] =>
@@ -244,7 +247,7 @@ export function lockModel(scene: Scene): Model {
             next[between + link.raiseAnswer] = 1
             emit(actions.raiseAnswer, a, n)
           }
-          if (now === phase.over && known.owner !== undefined) {
+          if (state[at + attempt.freed] === 1 && known.owner !== undefined) {
             const [then, yes] =
               careless === 'release without owner check'
                 ? ([{ ...known, owner: undefined }, true] as const)
@@ -317,6 +320,17 @@ export function lockModel(scene: Scene): Model {
           next.set(state)
           finish(a)
           emit(actions.giveUp, a, 0)
+        }
+        if (
+          careless === 'asks again under the name that it has given back' &&
+          now === phase.over &&
+          state[at + attempt.granted] === 0
+        ) {
+          next.set(state)
+          next[at + attempt.phase] = phase.voting
+          next[at + attempt.last] = 0
+          next[at + attempt.raised] = 0
+          emit(actions.again, a, 0)
         }
         if (now === phase.holding) {
           next.set(state)
@@ -445,6 +459,8 @@ export function lockModel(scene: Scene): Model {
           return `${server}, which was free, joins the votes for ${client}`
         case actions.restart:
           return `${server} restarts and has lost everything`
+        case actions.again:
+          return `${client} asks all nodes again, under the same name`
         case actions.copy:
           return `the restarted node copies the counter ${last} from ${server}`
         default:
