@@ -24,8 +24,10 @@ export interface Connection {
   linger(idleMs: number): Promise<void>
   /** The rows of one statement. One that gets no answer costs the connection, as its outcome is not known. */
   ask(what: string, text: string, values?: unknown[]): Promise<readonly Row[]>
-  /** Runs a statement that may take as long as it likes. `begun` resolves when the server has begun, or is done. */
-  wait(statement: string): { readonly begun: Promise<void>; readonly done: Promise<unknown> }
+  /** Runs a statement that may take as long as it likes. */
+  wait(statement: string): Promise<unknown>
+  /** The process of the server that serves it. */
+  readonly pid: number
   /** Says that the server is there and the connection what it was; that restarts the time until the server closes it. */
   ping(): Promise<void>
   /** Closes it; the server then frees what it held. */
@@ -43,8 +45,6 @@ const settings = (name: string, idleMs: number) => ({
   lock_timeout: '0',
   // A waiter that is gone must not stay in line.
   client_connection_check_interval: '1000',
-  // A notice says that the wait has begun.
-  client_min_messages: 'notice',
   default_transaction_isolation: 'read committed',
   application_name: name,
 })
@@ -65,11 +65,10 @@ export async function openConnection(options: {
     throw refusal(error) ?? error
   })
   const ids = new Set<string>()
-  const heard = new Set<() => void>()
   let open = true
   // The client takes one statement at a time.
   let last: Promise<unknown> = Promise.resolve()
-  let pid: number | undefined
+  let pid = 0
   let { idleMs } = options
 
   const close = () => {
@@ -80,9 +79,6 @@ export async function openConnection(options: {
   }
   client.on('error', close)
   client.on('end', close)
-  client.on('notice', () => {
-    for (const run of heard) run()
-  })
 
   const connection: Connection = {
     get open() {
@@ -110,16 +106,9 @@ export async function openConnection(options: {
       last = turn.catch(() => {})
       return turn
     },
-    wait(statement) {
-      const { promise: begun, resolve } = Promise.withResolvers<void>()
-      heard.add(resolve)
-      const done = client.query(`${begin}; ${statement}`)
-      const over = () => {
-        heard.delete(resolve)
-        resolve()
-      }
-      done.then(over, over)
-      return { begun, done }
+    wait: (statement) => client.query(statement),
+    get pid() {
+      return pid
     },
     async ping() {
       const [row] = await connection.ask('a look at the connection', 'select pg_backend_pid() as pid')
@@ -144,9 +133,6 @@ export async function openConnection(options: {
     throw error
   }
 }
-
-// A notice is flushed at once, also from within a statement that goes on.
-const begin = `do $$ begin raise notice 'headrace waits'; end $$`
 
 const transactionPooler = () =>
   new HeadraceError(

@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly waitersMax: number
 }
 
+const looksMax = 100
+
 export function openLockSession(pool: PostgresPool, events: LockEvents, options: SessionOptions): LockSession {
   const { prefix, table, pooler, waitersMax } = options
   const { clock } = events
@@ -148,10 +150,28 @@ export function openLockSession(pool: PostgresPool, events: LockEvents, options:
   const queue = async (request: AcquireRequest): Promise<Standing> => {
     const connection = await lines.take(Math.ceil(request.ttlMs))
     const place = enter(request, connection)
-    const { begun, done } = connection.wait(`select pg_advisory_lock(${numberOf(request.key)})`)
+    const done = connection.wait(`select pg_advisory_lock(${numberOf(request.key)})`)
+    let over = false
+    done.then(
+      () => {
+        over = true
+      },
+      () => {
+        over = true
+      },
+    )
     void follow(place, done)
-    await begun
-    return place.held ?? standingOf(place)
+    // A wait has no answer until it ends, so the server is asked whether it has begun. Most often it has.
+    for (let look = 0; look < looksMax && !over && common?.open; look++) {
+      const [row] = await common.ask(
+        'the line',
+        `select wait_event_type = 'Lock' as waits from pg_stat_get_activity($1)`,
+        [connection.pid],
+      )
+      if (row?.['waits']) break
+      await clock.sleep(1)
+    }
+    return standingOf(place)
   }
 
   const follow = async (place: Place, done: Promise<unknown>) => {

@@ -1,5 +1,6 @@
 import net, { type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '@headrace/core'
 import { createLocks, type Lease, type LocksOptions } from '@headrace/lock'
 import { type PostgresLocksOptions, postgresLocks } from '@headrace/lock/postgres'
 import { type Server, startPostgres } from '@headrace/stack'
@@ -43,6 +44,13 @@ const lost = (lease: Lease) =>
     if (lease.signal.aborted) resolve(lease.signal.reason)
     lease.signal.addEventListener('abort', () => resolve(lease.signal.reason))
   })
+
+const waitingProcesses = async () => {
+  const { rows } = await operator.query<{ pid: number }>(
+    `select pid from pg_stat_activity where application_name like 'headrace lock%' and wait_event_type = 'Lock'`,
+  )
+  return rows.map(({ pid }) => pid)
+}
 
 const terminate = (waiting: boolean) =>
   operator.query(
@@ -105,7 +113,8 @@ describe('work in common', () => {
 
   it('a longer ttl counts for what it was asked for, beside a shorter one', async () => {
     const { locks } = open({ prefix: freshPrefix() })
-    const [short, long] = await Promise.all([locks.acquire('a', { ttlMs: 300 }), locks.acquire('b', { ttlMs: 3_000 })])
+    const short = await locks.acquire('a', { ttlMs: 300 })
+    const long = await locks.acquire('b', { ttlMs: 3_000 })
     await short.release()
     await sleep(700)
     expect(long.held).toBe(true)
@@ -121,9 +130,35 @@ describe('work in common', () => {
     const two = open({ prefix, config })
     const lease = await one.locks.acquire('k')
     const waiting = two.locks.acquire('k')
-    await sleep(400)
+    await sleep(100)
+    const before = await waitingProcesses()
+    await sleep(300)
+    expect(before).toHaveLength(1)
+    expect(await waitingProcesses()).toEqual(before)
     await lease.release()
     expect((await waiting).token).toBeGreaterThan(lease.token)
+  })
+
+  it('who has waited its time out is not granted, and in nobody’s way', async () => {
+    const told: string[] = []
+    const nothing = () => {}
+    const session = 'e'.repeat(32)
+    const remote = postgresLocks(freshPool(), { prefix: freshPrefix() }).open({
+      ...{ clock: systemClock, session, lost: nothing, asked: nothing, missed: nothing },
+      granted: (id) => told.push(id.slice(-1)),
+    })
+    endings.push(() => remote.close())
+    const request = (n: number, waitMs: number) => ({
+      key: 'k',
+      id: `${session}.${n}`,
+      ttlMs: 60_000,
+      waitMs,
+      tokens: 1,
+    })
+    for (const one of [request(1, 0), request(2, 50), request(3, 60_000)]) await remote.acquire([one])
+    await sleep(100)
+    await remote.release([request(1, 0)])
+    await expect.poll(() => told).toEqual(['3'])
   })
 
   it('tokens go on growing when their table is lost, and old rows are removed', async () => {
@@ -190,6 +225,7 @@ describe('what goes wrong', () => {
     const [one, two, three] = [open({ prefix }), open({ prefix }), open({ prefix })]
     const lease = await one.locks.acquire('k')
     await expect(two.locks.acquire('k', { waitMs: 100 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await expect.poll(waitingProcesses, { timeout: 3_000 }).toEqual([])
     const waiting = three.locks.acquire('k')
     await sleep(100)
     await lease.release()
