@@ -107,7 +107,6 @@ export class Line implements Entry, Due {
     }
     if (this.#state === 'idle' || this.#state === 'polling') return this.#rest()
     this.#dropLease('closed')
-    this.#tenure?.end()
     await this.#giveUp()
   }
 
@@ -117,14 +116,13 @@ export class Line implements Entry, Due {
     const { clock, emit } = this.#house
     const { key } = this
     const { token } = lease
-    const heldMs = clock.nowMs() - lease.acquiredMs
+    const heldMs = emit ? clock.nowMs() - lease.acquiredMs : 0
     if (this.#mayHandOn()) {
       this.#handovers++
       emit?.({ type: 'released', key, token, heldMs, confirmed: true })
       this.#handOn(true)
       return Promise.resolve(true)
     }
-    this.#tenure!.end()
     const answer = this.#giveUp()
     if (!emit) return answer
     return answer.then((confirmed) => {
@@ -221,10 +219,7 @@ export class Line implements Entry, Due {
   #handOn(local: boolean) {
     const waiter = this.#waiters.first
     const token = waiter && this.#tenure!.nextToken()
-    if (!waiter || token === undefined) {
-      this.#tenure!.end()
-      return void this.#giveUp()
-    }
+    if (!waiter || token === undefined) return void this.#giveUp()
     this.#waiters.delete(waiter)
     const { clock, emit } = this.#house
     const nowMs = local ? clock.nowMs() : this.#tenure!.startedMs
@@ -262,6 +257,8 @@ export class Line implements Entry, Due {
         },
       )
     })
+    // Last, so that the agenda is not empty for a moment between the lease and the call.
+    this.#tenure?.end()
     this.#rest()
     return answer
   }
