@@ -1,6 +1,6 @@
-import { type Clock, HeadraceError, type Random } from '@headrace/core'
+import type { Clock, HeadraceError, Random } from '@headrace/core'
 import type { Gone, Held, Queued, Standing } from '../driver.ts'
-import { giveBack, renewHold } from './hold.ts'
+import { giveBack, renewHold, tooFew } from './hold.ts'
 import type { QuorumNode } from './node.ts'
 import { createQuarantine } from './quarantine.ts'
 import { askRaise, askVotes, nameOf, openRound, type Round, type Terms } from './round.ts'
@@ -98,12 +98,10 @@ export function createContest(options: {
   const unavailable = ({ failures, away }: Round): HeadraceError => {
     const waits = [...away.values()].map(({ leftMs }) => leftMs)
     const out = away.size > 0 ? `, ${away.size} stay out because they may have lost data` : ''
-    return new HeadraceError('UNAVAILABLE', `fewer than ${quorum} of ${nodes.length} redis nodes vote${out}`, {
-      cause: failures[0],
-      retryAfterMs: waits.length > 0 ? Math.max(...waits) : undefined,
-    })
+    const retryAfterMs = waits.length > 0 ? Math.max(...waits) : undefined
+    return tooFew(nodes, failures, { said: `vote${out}`, retryAfterMs })
   }
-  /** A refusal that says who owns the key, or a failure: is a majority still possible with those that vote? */
+  /** Whether those that vote are a majority. */
   const voting = (round: Round) => nodes.length - round.failures.length - round.away.size >= quorum
   const pause = (attempt: number) => clock.sleep(2 ** attempt * (0.5 + random.next()))
 

@@ -58,7 +58,16 @@ export async function giveBack(
   return state === 'won'
 }
 
-export function tooFew({ length }: readonly QuorumNode[], failures: readonly unknown[]): HeadraceError {
-  const message = `fewer than ${majority(length)} of ${length} redis nodes have answered`
-  return new HeadraceError('UNAVAILABLE', message, { cause: failures[0] })
+/** What to say where no majority has answered. What a node refuses for good, no repetition cures. */
+export function tooFew(
+  { length }: readonly QuorumNode[],
+  failures: readonly unknown[],
+  { said = 'have answered', retryAfterMs }: { readonly said?: string; readonly retryAfterMs?: number | undefined } = {},
+): HeadraceError {
+  const refused = failures.find(
+    (failure) => failure instanceof Error && /^(?:-?ERR )?(WRONGTYPE|NOAUTH|NOPERM|WRONGPASS)\b/.test(failure.message),
+  )
+  const message = `fewer than ${majority(length)} of ${length} redis nodes ${said}`
+  if (refused !== undefined) return new HeadraceError('REJECTED', `${message}: a node refuses`, { cause: refused })
+  return new HeadraceError('UNAVAILABLE', message, { cause: failures[0], retryAfterMs })
 }

@@ -108,6 +108,12 @@ it('with a minority only, the answer is UNAVAILABLE within callMs', async () => 
   }
 })
 
+it('a key that holds something else is refused for good', async () => {
+  const [locks] = await sessions(1)
+  await Promise.all(watchers.map((client) => client.set(`${prefix}:{k}`, 'not a lock')))
+  await expect(locks!.acquire('k')).rejects.toMatchObject({ code: 'REJECTED' })
+})
+
 it('what was granted after the caller had given up is undone', async () => {
   const [one, two] = await sessions(2)
   quorum.servers[1]!.pause()
