@@ -94,24 +94,28 @@ function timesTable(): string {
   if (file === undefined) return ''
   const { rows, machine, command } = JSON.parse(readFileSync(new URL(file, results), 'utf8')) as {
     rows: Row[]
-    machine: { cpu?: string; cores?: number; node?: string }
+    machine: { cpu: string; cores: number; memoryGb: number; os: string }
     command: string
   }
   const timed = rows.filter((row) => row.metric === 'nsPerCall')
   const peers = [...new Set(timed.flatMap((row) => row.peerName ?? []))]
   const body = [...new Set(timed.map((row) => row.case))].map((name) => {
     const of = timed.filter((row) => row.case === name)
-    const peer = (who: string) => of.find((row) => row.peerName === who)?.peer
-    return [name, nanoseconds(of[0]!.ours), ...peers.map((who) => nanoseconds(peer(who)))]
+    const peer = (who: string) => of.find((row) => row.peerName === who)
+    return [name, nanoseconds(of[0]!.ours), ...peers.map((who) => withSpread(peer(who)))]
   })
-  const where = Object.values(machine)
-    .filter((it) => typeof it !== 'object')
-    .join(', ')
-  return `${markdown(['time of one call', 'ours', ...peers], body)}\n\nMedians of ${timed[0]?.runs} runs, \`${command}\`, ${where}; kept in \`bench/results/${file}\`.`
+  const { cpu, cores, memoryGb, os } = machine
+  const how = `Medians of ${timed[0]?.runs} rounds of \`${command}\`; in brackets the least and the most of ours over the other in one round.`
+  return `${markdown(['time of one call', 'ours', ...peers], body)}\n\n${how}\n${cpu}, ${cores} cores that others used too, ${memoryGb} GB, ${os}; kept in \`bench/results/${file}\`.`
 }
 
-function nanoseconds(value: number | null | undefined): string {
-  if (value === null || value === undefined) return ''
+function withSpread(row: Row | undefined): string {
+  if (row === undefined || row.peer === null) return ''
+  const ratio = (value: number | null) => (value === null ? '' : String(Number(value.toPrecision(2))))
+  return `${nanoseconds(row.peer)} (${ratio(row.ratioMin)} to ${ratio(row.ratioMax)})`
+}
+
+function nanoseconds(value: number): string {
   if (value < 1e3) return `${Number(value.toPrecision(2))} ns`
   return value < 1e6 ? `${Number((value / 1e3).toPrecision(2))} µs` : `${Number((value / 1e6).toPrecision(2))} ms`
 }
