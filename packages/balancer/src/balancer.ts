@@ -20,17 +20,12 @@ import { follow } from './discovery/follow.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type Explanation, explain } from './explain.ts'
 import { gate } from './gate.ts'
-import {
-  createEjection,
-  type Ejection,
-  type EjectionEvent,
-  type EjectionOptions,
-  type Health,
-} from './health/ejection.ts'
+import { createEjection, type Ejection, type EjectionEvent, type EjectionOptions } from './health/ejection.ts'
 import { residenceMs } from './load/little.ts'
 import type { Load } from './load/load.ts'
 import { createPace } from './load/pace.ts'
-import { createMembership, type Member, type Membership } from './membership.ts'
+import { type Health, healthOf, type Member } from './member.ts'
+import { createMembership, type Membership } from './membership.ts'
 import type { Pick, PickOptions } from './pick.ts'
 import { createPicking, type NoPick, noPickError, type RefusedEvent } from './picking.ts'
 import { little } from './policies/little.ts'
@@ -246,14 +241,13 @@ export function createBalancer<Metadata = unknown>(
     call: (work, callOptions = {}) => callThrough(route, work, callOptions),
     stats() {
       const nowMs = clock.nowMs()
-      const statsOf = (member: Member<Metadata>, draining: boolean): EndpointStats<Metadata> => {
+      const statsOf = (member: Member<Metadata>): EndpointStats<Metadata> => {
         const { endpoint, load } = member
         const { inFlight, succeeded, failed, ignored } = load
-        const health = ejection?.health(member) ?? 'in'
         return {
           endpoint,
-          draining,
-          health,
+          draining: !member.isKnown,
+          health: healthOf(member),
           inFlight,
           succeeded,
           failed,
@@ -262,15 +256,15 @@ export function createBalancer<Metadata = unknown>(
         }
       }
       const endpoints = [
-        ...[...membership.known].map((member) => statsOf(member, false)),
-        ...[...membership.leaving].map((member) => statsOf(member, true)),
+        ...[...membership.known].map((member) => statsOf(member)),
+        ...[...membership.leaving].map((member) => statsOf(member)),
       ]
       return { policy: policy.name, state: membership.state, epoch: membership.view.epoch, endpoints }
     },
     explain(key) {
       if (key !== undefined) checkKey('key', key)
       const pinned = key === undefined ? undefined : picking.pinnedTo(key)
-      return explain({ policy, membership, ejection, pinned, key, nowMs: clock.nowMs() })
+      return explain({ policy, membership, pinned, key, nowMs: clock.nowMs() })
     },
     close,
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,7 @@
 import type { Endpoint } from './endpoint.ts'
-import type { Ejection, Health } from './health/ejection.ts'
 import { residenceMs } from './load/little.ts'
-import type { Member, Membership } from './membership.ts'
+import { type Health, healthOf, type Member } from './member.ts'
+import type { Membership } from './membership.ts'
 import { type Policy, shareOf } from './policies/policy.ts'
 
 /** One endpoint as the policy sees it now. */
@@ -32,17 +32,16 @@ export interface Explanation<Metadata = unknown> {
 export function explain<Metadata>(options: {
   readonly policy: Policy
   readonly membership: Membership<Metadata>
-  readonly ejection: Ejection<Metadata> | undefined
   readonly pinned: Member<Metadata> | undefined
   readonly key: string | undefined
   readonly nowMs: number
 }): Explanation<Metadata> {
-  const { policy, membership, ejection, pinned, key, nowMs } = options
+  const { policy, membership, pinned, key, nowMs } = options
 
-  function explained(member: Member<Metadata>, hasLeft: boolean): ExplainedEndpoint<Metadata> {
+  function explained(member: Member<Metadata>): ExplainedEndpoint<Metadata> {
     const { endpoint, load } = member
-    const health = ejection?.health(member) ?? 'in'
-    const why = reasonOf(member, hasLeft, health)
+    const health = healthOf(member)
+    const why = reasonOf(member, health)
     return {
       endpoint,
       eligible: why === 'may be picked',
@@ -56,8 +55,8 @@ export function explain<Metadata>(options: {
   }
 
   const endpoints = [
-    ...[...membership.known].map((member) => explained(member, false)),
-    ...[...membership.leaving].map((member) => explained(member, true)),
+    ...[...membership.known].map((member) => explained(member)),
+    ...[...membership.leaving].map((member) => explained(member)),
   ]
   return {
     policy: policy.name,
@@ -69,8 +68,8 @@ export function explain<Metadata>(options: {
   }
 }
 
-function reasonOf(member: Member<unknown>, hasLeft: boolean, health: Health): ExplainedEndpoint['why'] {
-  if (hasLeft) return 'has left'
+function reasonOf(member: Member<unknown>, health: Health): ExplainedEndpoint['why'] {
+  if (!member.isKnown) return 'has left'
   if (member.endpoint.weight === 0) return 'has weight 0'
   if (health === 'out') return 'is out'
   return health === 'probe' && member.index === -1 ? 'is being probed' : 'may be picked'

@@ -1,18 +1,10 @@
 import type { Random } from '@headrace/core'
 import type { Snapshot } from './discovery/discovery.ts'
 import { checkedEndpoints, type Endpoint } from './endpoint.ts'
-import { type LoadMeter, loadMeter } from './load/load.ts'
+import { loadMeter } from './load/load.ts'
 import type { Pace } from './load/pace.ts'
+import type { Member } from './member.ts'
 import type { Picker, Policy } from './policies/policy.ts'
-
-/** One process behind an address, as long as it is known or still busy. */
-export interface Member<Metadata> {
-  /** As the last snapshot has it; weight and metadata change, id and address do not. */
-  endpoint: Endpoint<Metadata>
-  readonly load: LoadMeter
-  /** Its place among the candidates of the present view; -1 where it is none. */
-  index: number
-}
 
 /** Who can be picked at one moment: replaced as a whole when that changes, never modified. */
 export interface View<Metadata> {
@@ -34,7 +26,6 @@ export interface Membership<Metadata> {
   readonly state: Snapshot['state']
   /** Whether there was a list to believe, be it an empty one. */
   readonly isKnown: boolean
-  has(member: Member<Metadata>): boolean
   readonly known: Iterable<Member<Metadata>>
   /** Those that are known no more and still have work in flight. */
   readonly leaving: Iterable<Member<Metadata>>
@@ -84,8 +75,12 @@ export function createMembership<Metadata>(options: {
     // The same list again must not restart the turn of a round robin.
     if (removed.length + added.length + changed.length === 0) return null
     for (const endpoint of changed) next.get(endpoint.id)!.endpoint = endpoint
-    for (const member of removed) if (member.load.inFlight > 0) leaving.add(member)
+    for (const member of removed) {
+      member.isKnown = false
+      if (member.load.inFlight > 0) leaving.add(member)
+    }
     for (const member of added) {
+      member.isKnown = true
       leaving.delete(member)
       // Where all are new, each being careful would help nobody.
       if (slowStartMs > 0 && known.size > 0) member.load.warmUp(nowMs(), slowStartMs)
@@ -101,7 +96,7 @@ export function createMembership<Metadata>(options: {
     const found = [known.get(endpoint.id), formerly.get(endpoint.id)].find(
       (member) => member?.endpoint.address === endpoint.address,
     )
-    return found ?? { endpoint, load: loadMeter(pace, nowMs()), index: -1 }
+    return found ?? { endpoint, load: loadMeter(pace, nowMs()), isKnown: false, index: -1, record: undefined }
   }
 
   function refresh(): void {
@@ -132,7 +127,6 @@ export function createMembership<Metadata>(options: {
     get isKnown() {
       return isKnown
     },
-    has: (member) => known.get(member.endpoint.id) === member,
     get known() {
       return known.values()
     },

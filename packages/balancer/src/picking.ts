@@ -2,7 +2,8 @@ import { type Clock, checkKey, checkNumber, HeadraceError, type Observer } from 
 import type { Admission } from './admission.ts'
 import type { Ejection } from './health/ejection.ts'
 import { checkOutcome, type Outcome } from './load/load.ts'
-import type { Member, Membership } from './membership.ts'
+import type { Member } from './member.ts'
+import type { Membership } from './membership.ts'
 import { OpenPick, type Pick, type PickOptions } from './pick.ts'
 import { createPins } from './pins.ts'
 import type { Policy } from './policies/policy.ts'
@@ -80,7 +81,7 @@ export function createPicking<Metadata>(options: {
       member.load.end(outcome, nowMs - startMs, nowMs)
       const isExcused = admission.ended(outcome, expectedMs, nowMs - startMs, nowMs)
       changed(member, nowMs)
-      if (membership.has(member)) ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)
+      if (member.isKnown) ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)
       else membership.settled(member)
       ended(keyIsFree ? pinnedKey : undefined)
       return true

@@ -1,7 +1,7 @@
 import { checkInteger, checkNumber, type Observer, type Random } from '@headrace/core'
 import { residenceMs } from '../load/little.ts'
 import type { Outcome } from '../load/load.ts'
-import type { Member } from '../membership.ts'
+import { type HealthRecord, healthOf, type Member } from '../member.ts'
 
 export interface EjectionOptions {
   /** So many failures in a row put an endpoint out. 5 by default. */
@@ -25,28 +25,15 @@ export type EjectionEvent =
     }
   | { readonly type: 'readmitted'; readonly endpoint: string }
 
-/** `in`: gets work. `out`: gets none. `probe`: gets one piece of work, on which it depends. */
-export type Health = 'in' | 'out' | 'probe'
-
 export interface Ejection<Metadata> {
   /** When {@link revive} has something to do. */
   readonly dueMs: number
-  health(member: Member<Metadata>): Health
   /** Whether it may be picked now. */
   admits(member: Member<Metadata>): boolean
   picked(member: Member<Metadata>): void
   ended(member: Member<Metadata>, outcome: Outcome, nowMs: number): void
   /** Lets those probe whose pause is over. */
   revive(nowMs: number): void
-}
-
-interface State {
-  failuresInRow: number
-  /** Ejections since it last stayed in. */
-  ejections: number
-  health: Health
-  untilMs: number
-  probing: boolean
 }
 
 // An answer more or less says nothing of a latency.
@@ -74,31 +61,31 @@ export function createEjection<Metadata>(options: {
   checkNumber('ejection.shareMax', shareMax, { min: 0, max: 1 })
   checkNumber('ejection.pauseMinMs', pauseMinMs, { min: 0 })
   checkNumber('ejection.pauseMaxMs', pauseMaxMs, { min: pauseMinMs })
-  // Only those that have failed are in it, so that it is empty on good days.
-  const states = new WeakMap<Member<Metadata>, State>()
   let dueMs = Number.POSITIVE_INFINITY
   let endedSinceCheck = 0
 
-  function stateOf(member: Member<Metadata>): State {
-    const found = states.get(member)
-    if (found) return found
-    const state: State = { failuresInRow: 0, ejections: 0, health: 'in', untilMs: 0, probing: false }
-    states.set(member, state)
-    return state
+  function recordOf(member: Member<Metadata>): HealthRecord {
+    member.record ??= { health: 'in', failuresInRow: 0, ejections: 0, untilMs: 0, probing: false }
+    return member.record
   }
 
   function eject(member: Member<Metadata>, why: 'failures' | 'latency' | 'probe', nowMs: number): void {
-    const state = stateOf(member)
-    if (state.health === 'in' && !mayEject()) return
-    const pauseMs = Math.min(pauseMaxMs, pauseMinMs * 2 ** state.ejections) * (1 - random.next() / 2)
-    state.ejections++
-    state.failuresInRow = 0
-    state.health = 'out'
-    state.probing = false
-    state.untilMs = nowMs + pauseMs
-    dueMs = Math.min(dueMs, state.untilMs)
+    const record = recordOf(member)
+    if (record.health === 'in' && !mayEject()) return
+    const pauseMs = longestPauseMs(record) * (1 - random.next() / 2)
+    record.ejections++
+    record.failuresInRow = 0
+    record.health = 'out'
+    record.probing = false
+    record.untilMs = nowMs + pauseMs
+    dueMs = Math.min(dueMs, record.untilMs)
     observe?.({ type: 'ejected', endpoint: member.endpoint.id, why, pauseMs })
     refresh()
+  }
+
+  function longestPauseMs({ ejections }: HealthRecord): number {
+    // Beyond that every pause is the longest, and a power would some day be infinite.
+    return Math.min(pauseMaxMs, pauseMinMs * 2 ** Math.min(ejections, 30))
   }
 
   function mayEject(): boolean {
@@ -106,15 +93,14 @@ export function createEjection<Metadata>(options: {
     let out = 1
     for (const member of members()) {
       known++
-      const health = states.get(member)?.health ?? 'in'
-      if (health !== 'in') out++
+      if (healthOf(member) !== 'in') out++
     }
     return out <= shareMax * known && out < known
   }
 
   function checkLatencies(nowMs: number): void {
     const seen = [...members()]
-      .filter((member) => member.load.answers >= answersMin && (states.get(member)?.health ?? 'in') === 'in')
+      .filter((member) => member.load.answers >= answersMin && healthOf(member) === 'in')
       .map((member) => ({ member, ms: residenceMs(member.load, nowMs) }))
       .sort((one, other) => one.ms - other.ms)
     if (seen.length < membersMin) return
@@ -126,25 +112,23 @@ export function createEjection<Metadata>(options: {
     get dueMs() {
       return dueMs
     },
-    health: (member) => states.get(member)?.health ?? 'in',
-    admits(member) {
-      const state = states.get(member)
-      return !state || state.health === 'in' || (state.health === 'probe' && !state.probing)
+    admits({ record }) {
+      return !record || record.health === 'in' || (record.health === 'probe' && !record.probing)
     },
     picked(member) {
-      const state = states.get(member)
-      if (state?.health !== 'probe') return
-      state.probing = true
+      const { record } = member
+      if (record?.health !== 'probe') return
+      record.probing = true
       refresh()
     },
     ended(member, outcome, nowMs) {
       if (outcome === 'failure') {
-        const state = stateOf(member)
-        if (state.health === 'probe') eject(member, 'probe', nowMs)
-        else if (state.health === 'in' && ++state.failuresInRow >= failures) eject(member, 'failures', nowMs)
+        const record = recordOf(member)
+        if (record.health === 'probe') eject(member, 'probe', nowMs)
+        else if (record.health === 'in' && ++record.failuresInRow >= failures) eject(member, 'failures', nowMs)
       } else {
-        const state = states.get(member)
-        if (state) recovered(member, state, outcome, nowMs)
+        const { record } = member
+        if (record) recovered(member, record, outcome, nowMs)
       }
       if (latencyFactor === Number.POSITIVE_INFINITY || ++endedSinceCheck < checkEvery()) return
       endedSinceCheck = 0
@@ -154,33 +138,33 @@ export function createEjection<Metadata>(options: {
       dueMs = Number.POSITIVE_INFINITY
       let revived = false
       for (const member of members()) {
-        const state = states.get(member)
-        if (state?.health !== 'out') continue
-        if (state.untilMs > nowMs) {
-          dueMs = Math.min(dueMs, state.untilMs)
+        const { record } = member
+        if (record?.health !== 'out') continue
+        if (record.untilMs > nowMs) {
+          dueMs = Math.min(dueMs, record.untilMs)
           continue
         }
-        state.health = 'probe'
+        record.health = 'probe'
         revived = true
       }
       if (revived) refresh()
     },
   }
 
-  function recovered(member: Member<Metadata>, state: State, outcome: Outcome, nowMs: number): void {
-    if (state.health === 'out') return
-    if (state.health === 'probe') {
-      state.probing = false
+  function recovered(member: Member<Metadata>, record: HealthRecord, outcome: Outcome, nowMs: number): void {
+    if (record.health === 'out') return
+    if (record.health === 'probe') {
+      record.probing = false
       if (outcome === 'success') {
-        state.health = 'in'
+        record.health = 'in'
         if (slowStartMs > 0) member.load.warmUp(nowMs, slowStartMs)
         observe?.({ type: 'readmitted', endpoint: member.endpoint.id })
       }
       refresh()
     } else if (outcome === 'success') {
-      state.failuresInRow = 0
+      record.failuresInRow = 0
       // It has stayed in for as long as its next pause would be: what was before is forgotten.
-      if (state.ejections > 0 && nowMs > state.untilMs + pauseMinMs * 2 ** state.ejections) state.ejections = 0
+      if (record.ejections > 0 && nowMs > record.untilMs + longestPauseMs(record)) record.ejections = 0
     }
   }
 
