@@ -8,6 +8,7 @@ const bench: Bench = defineBench({
   about:
     'Balancing: p50 and p99 of real policies in virtual time beside the ideal central queue, what broken endpoints get, the cost of a choice, and real HTTP servers.',
   runs: 3,
+  limitMs: 600_000,
   cases: [...fleetCases, ...faultCases, ...pickCases, ...httpCases],
 })
 

@@ -28,9 +28,10 @@ const oddCase = (name: string, odd: Scenario['endpoints'][number]): BenchCase =>
     metrics: { sharePercent: '%', p99Ms: 'ms' },
     ours: shareOfOdd(scenario, { policy: little() }),
     peers: {
-      'least loaded': shareOfOdd(scenario, { policy: leastLoaded() }),
-      'two choices': shareOfOdd(scenario, { policy: twoChoices() }),
-      'peak EWMA': shareOfOdd(scenario, { policy: peakEwma() }),
+      'little without ejection': shareOfOdd(scenario, { policy: little(), ejection: false }),
+      'least loaded without ejection': shareOfOdd(scenario, { policy: leastLoaded(), ejection: false }),
+      'two choices without ejection': shareOfOdd(scenario, { policy: twoChoices(), ejection: false }),
+      'peak EWMA without ejection': shareOfOdd(scenario, { policy: peakEwma(), ejection: false }),
     },
   }
 }
