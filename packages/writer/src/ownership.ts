@@ -55,7 +55,8 @@ export function createOwnership<State>(options: {
       await returning
       const lease = await locks?.acquire(lockKey, { signal })
       try {
-        const token = await within(clock, storeTimeoutMs, ledger.seal(partition, lease?.token ?? null), {
+        // A lock without fencing tokens says 0: then the store makes one, and fences as well.
+        const token = await within(clock, storeTimeoutMs, ledger.seal(partition, lease?.token || null), {
           signal,
           what: 'sealing the fencing token',
         })

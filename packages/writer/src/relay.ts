@@ -40,9 +40,11 @@ export function createRelay<Event>(options: {
   async function run(ledger: Ledger): Promise<void> {
     for (let failures = 0; poked && !signal.aborted; ) {
       try {
+        // Before it reads: what is committed while it does may be missing from the answer.
+        poked = false
         const reading = ledger.outbox(partition, portion)
         const events = await within(clock, timeoutMs, reading, { signal, what: 'reading the outbox' })
-        poked = events.length === portion
+        if (events.length === portion) poked = true
         if (events.length === 0) continue
         const { done, error } = await publishAll(events)
         if (done > 0) {

@@ -17,7 +17,9 @@ export function sqliteStore(path: string, options: { readonly busyMs?: number } 
       checkWriterName(name)
       let db: DatabaseSync | undefined
       try {
-        db = new DatabaseSync(path, { timeout: busyMs })
+        db = new DatabaseSync(path)
+        // The options and properties that do this come with Node 22.16; a pragma and a flag of our own work before, too.
+        db.exec(`PRAGMA busy_timeout = ${busyMs}`)
         // A longer log between two checkpoints: random ids touch the same pages again and again before they must be copied.
         db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000')
         db.exec(schema(tablesOf(name)))
@@ -79,9 +81,17 @@ function ledgerOf(db: DatabaseSync, tables: string): Ledger {
   )
   const forget = db.prepare(`DELETE FROM "${tables}_events" WHERE partition = ? AND position <= ?`)
 
+  let closed = false
   const tokenOf = (partition: number) => (fence.get(partition) as { token: bigint } | undefined)?.token ?? 0n
   const receiptsOf = (ids: readonly string[]) =>
     ids.flatMap((id) => (receipt.get(id) as unknown as StoredReceipt | undefined) ?? [])
+
+  /** What failed may have ended the transaction already. */
+  function rollBack(): void {
+    try {
+      db.exec('ROLLBACK')
+    } catch {}
+  }
 
   function inTransaction<T>(work: () => T, keep: (result: T) => boolean): T {
     db.exec('BEGIN IMMEDIATE')
@@ -90,7 +100,7 @@ function ledgerOf(db: DatabaseSync, tables: string): Ledger {
       db.exec(keep(result) ? 'COMMIT' : 'ROLLBACK')
       return result
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
+      rollBack()
       throw error
     }
   }
@@ -163,7 +173,9 @@ function ledgerOf(db: DatabaseSync, tables: string): Ledger {
       }
     },
     async close() {
-      if (db.isOpen) db.close()
+      if (closed) return
+      closed = true
+      db.close()
     },
   }
 }

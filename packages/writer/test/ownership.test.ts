@@ -51,6 +51,29 @@ describe('with locks, an owner', () => {
     expect(others).toEqual([])
   })
 
+  it('is fenced by the store where the locks have no tokens', async () => {
+    const { clock, create, good } = locked()
+    // Two services that know nothing of each other: both owners hold the key, as after a pause, and neither has a token.
+    const tokenless = (): Locks => {
+      const driver = memoryLocks({ clock })
+      const open: LockDriver['open'] = (told) => {
+        const session = driver.open(told)
+        const bare = (standings: Awaited<ReturnType<typeof session.acquire>>) =>
+          standings.map((standing) => (standing.state === 'held' ? { ...standing, token: 0n, tokens: 1 } : standing))
+        return { ...session, acquire: async (requests) => bare(await session.acquire(requests)) }
+      }
+      const supports = { ...driver.supports, fencing: false }
+      return createLocks({ ...driver, supports, open }, { clock, fencing: 'none' })
+    }
+    const [a, b] = [create({ locks: tokenless() }), create({ locks: tokenless() })]
+    await a.write('k', one)
+    await b.write('k', one)
+    expect(await ending(clock, a.write('k', one))).toEqual({ code: 'STALE', atMs: 0 })
+    expect(await a.write('k', one)).toMatchObject({ sequence: 3 })
+    const ledger = await good.open('sale', 1)
+    expect((await ledger.load(['k'], [])).states).toMatchObject([{ sequence: 3, state: '{"left":7}' }])
+  })
+
   it('fails the line at once where the locks are closed', async () => {
     const { clock, writer, locks } = locked()
     await writer.write('a', one)

@@ -119,6 +119,31 @@ describe('the events of decisions', () => {
     expect(published.map((event) => event.id)).toEqual(['x/0'])
   })
 
+  it('committed while the outbox is read are published, though the answer does not have them', async () => {
+    const { published, queue } = sink()
+    const { clock, writer } = setup({
+      queue,
+      decide: telling,
+      change: (good, clock) => ({
+        async outbox(partition, limit) {
+          const events = await good.outbox(partition, limit)
+          await clock.sleep(20)
+          return events
+        },
+      }),
+    })
+    // The first finds the outbox being read because a term began, the second because of the first.
+    const writes = [writer.write('a', { quantity: 1 })]
+    await clock.settle()
+    await clock.advance(5)
+    writes.push(writer.write('a', { quantity: 1 }))
+    await Promise.all(writes)
+    const closing = writer.close()
+    await clock.advance(200)
+    await closing
+    expect(published.map(({ body }) => body)).toEqual(['left 9', 'left 8'])
+  })
+
   it('of more than one portion are all published, and close waits for them', async () => {
     const { published, queue } = sink()
     const { writer } = setup({ queue, decide: telling })
