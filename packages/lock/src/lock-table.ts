@@ -43,9 +43,10 @@ interface Room {
  * @param nowMs the clock of the service; may differ from its clients'.
  * @param aboveToken every token is greater than this one.
  */
-export function createLockTable(nowMs: () => number, notices: Notices, aboveToken = 0): LockTable {
+export function createLockTable(nowMs: () => number, notices: Notices, aboveToken = 0n): LockTable {
   const rooms = new Map<string, Room>()
-  let lastToken = aboveToken
+  let lastToken = 0
+  const tokenOf = (guest: Guest) => aboveToken + BigInt(guest.token)
 
   const enter = (key: string): Room => {
     let room = rooms.get(key)
@@ -78,7 +79,7 @@ export function createLockTable(nowMs: () => number, notices: Notices, aboveToke
     guest.untilMs = guest.sinceMs + guest.ttlMs
     room.holders.set(guest.id, guest)
   }
-  const held = (guest: Guest): Held => ({ state: 'held', token: BigInt(guest.token), tokens: guest.tokens })
+  const held = (guest: Guest): Held => ({ state: 'held', token: tokenOf(guest), tokens: guest.tokens })
   const leftMs = (room: Room) => {
     let first = Number.POSITIVE_INFINITY
     for (const holder of room.holders.values()) first = Math.min(first, holder.untilMs)
@@ -104,7 +105,7 @@ export function createLockTable(nowMs: () => number, notices: Notices, aboveToke
   const party = (guest: Guest, holds: boolean): Party => ({
     id: guest.id,
     label: guest.label,
-    token: holds ? BigInt(guest.token) : undefined,
+    token: holds ? tokenOf(guest) : undefined,
     forMs: nowMs() - guest.sinceMs,
     leftMs: guest.untilMs - nowMs(),
     share: guest.share,

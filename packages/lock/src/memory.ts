@@ -23,8 +23,9 @@ export function memoryLocks(options: { readonly clock?: Clock } = {}): LockDrive
     lost: (id) => tell(id, (events) => events.lost(id)),
     asked: (id) => tell(id, (events) => events.asked(id)),
   }
-  // What a token guards may outlive the process: the microseconds since 1970 are above every token that an earlier one gave.
-  const table = createLockTable(clock.nowMs, notices, Math.floor(clock.wallMs() * 1_000))
+  // What a token guards may outlive the process. A later one begins a million tokens above an earlier one for every
+  // millisecond that lies between them, which is more than all its grants can have used up.
+  const table = createLockTable(clock.nowMs, notices, BigInt(Math.floor(clock.wallMs())) << 20n)
 
   return {
     name: 'memory',
