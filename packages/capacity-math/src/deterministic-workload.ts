@@ -38,9 +38,17 @@ export function deterministicWorkload(rho: number, slack: number): Workload {
     }
   }
   const zeta = decayRoot(rho, slack)
-  const factor = slack === 0 ? 0 : slack / (rho * zeta - slack)
+  const factor = slack === 0 ? 1 : slack / (rho * zeta - slack)
   const pole = (y: number) => factor * Math.exp(-rho * zeta * y)
-  const isFar = (y: number) => y >= far && Math.abs(slack) * y > 0.2
+  // (1 - C e^-E) / slack with C the factor and E = ρ ζ y. Near saturation 1 - C is (ρζ - 2 slack) / (ρζ - slack), of which the upper
+  // part is ζ²/6 to the first order, and at it G is 2y + 2/3.
+  const farG = (y: number) => {
+    if (slack === 0) return 2 * y + 2 / 3
+    if (Math.abs(zeta) > 0.1) return (1 - pole(y)) / slack
+    const rest = cubicDefect(zeta)
+    const upper = rest + (2 * rest) / zeta - (zeta * zeta) / 2
+    return (upper / slack - Math.expm1(-rho * zeta * y)) / (rho * zeta - slack)
+  }
   const state = (n: number) => {
     extend(Math.min(n, 2 * far))
     return states[n] ?? states[2 * far]! * Math.exp((2 * far - n) * Math.log1p(zeta))
@@ -64,7 +72,7 @@ export function deterministicWorkload(rho: number, slack: number): Workload {
     return sum
   }
   const g = (y: number) => {
-    if (isFar(y)) return (1 - pole(y)) / slack
+    if (y >= far) return farG(y)
     extend(Math.floor(y) + 1)
     return spread(y, (m) => sums[m + 1]!)
   }
@@ -73,13 +81,20 @@ export function deterministicWorkload(rho: number, slack: number): Workload {
     state,
     above,
     tail(y) {
-      if (isFar(y)) return pole(y)
+      if (y >= far) return pole(y)
       const plain = 1 - slack * g(y)
       if (plain > 0.5 || slack <= 0) return plain
       const m = Math.floor(y)
       return spread(y, (k) => above(k + 1)) + poissonSf(m, rho * (m + 1 - y))
     },
   }
+}
+
+/** ln(1+ζ) - ζ + ζ²/2, for a small ζ. */
+function cubicDefect(zeta: number): number {
+  let sum = 0
+  for (let k = 18; k >= 3; k--) sum = 1 / k - zeta * sum
+  return zeta ** 3 * sum
 }
 
 /** ζ ≠ 0 with ln(1+ζ) = ρ ζ, that is (ζ - ln(1+ζ)) / ζ = slack. The transform has its largest pole at 1 + ζ. */

@@ -176,6 +176,16 @@ describe('writers and locks', () => {
     expect(() => tokenBucketLoss({ lambda: 1, rate: 1, burst: 0.5 })).toThrow('burst must be from 1')
   })
 
+  it('a large bucket at exactly its rate drops one in 2b, and near it there is no seam', () => {
+    // With b whole at load 1 the loss is 1 / (1 + G) with G = 2 (b - 1) + 2/3, to all digits from b = 30 on.
+    const loss = (lambda: number) => tokenBucketLoss({ lambda, rate: 1, burst: 200_000 })
+    expect(loss(1) * (2 * 199_999 + 5 / 3)).toBeCloseTo(1, 12)
+    expect(loss(1 - 1e-9) / loss(1)).toBeCloseTo(1, 3)
+    expect(loss(1 + 1e-9) / loss(1)).toBeCloseTo(1, 3)
+    expect(loss(1 - 1e-9)).toBeLessThan(loss(1))
+    expect(loss(1 + 1e-9)).toBeGreaterThan(loss(1))
+  })
+
   it('one of n answers is the minimum, all of them the maximum', () => {
     expect(quorumTime({ k: 1, n: 5, mu: 2 }).sf(0.3)).toBeCloseTo(Math.exp(-3), 14)
     expect(quorumTime({ k: 5, n: 5, mu: 2 }).cdf(0.3)).toBeCloseTo((1 - Math.exp(-0.6)) ** 5, 14)
