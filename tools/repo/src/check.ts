@@ -36,7 +36,8 @@ heading('results')
 console.log(tableOf())
 const total = sum([...results.values()].flatMap((row) => [...row.values()]))
 if (steps.interrupted) console.log('interrupted: what did not run is counted as failed')
-console.log(sentence(total))
+if (total.skipped > 0) console.log(`skipped: ${total.skipped}`)
+console.log(sentence({ ...total, skipped: 0 }))
 process.exit(steps.interrupted ? 130 : total.failed > 0 ? 1 : 0)
 
 async function runTargets(title: string, targets: string[], [command = '', ...args]: string[]): Promise<void> {
