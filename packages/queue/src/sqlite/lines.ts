@@ -43,7 +43,10 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
     if (until > line.marked) {
       line.marking = true
       const marked = commits().commit(
-        () => mark(line, until),
+        () => {
+          // Closed in the same turn, it gets nothing that a crash could cut short.
+          if (active === line.subscriptions[0]) mark(line, until)
+        },
         () => {
           line.marking = false
           awake.add(line)
