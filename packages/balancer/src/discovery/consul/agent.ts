@@ -28,9 +28,6 @@ export type AskConsul = (
   },
 ) => Promise<ConsulAnswer>
 
-/** Thrown by an agent that answers, but not with what was asked for. */
-export const refusedByAgent = (error: unknown): boolean => error instanceof HeadraceError && error.code === 'REJECTED'
-
 /** @throws TypeError or RangeError for a bad address. The returned function: `UNAVAILABLE`, `REJECTED` or `ABORTED`. */
 export function askConsul({ url, token, fetch = globalThis.fetch }: ConsulAgent, clock: Clock): AskConsul {
   if (typeof url !== 'string' && !(url instanceof URL)) {
