@@ -1,5 +1,5 @@
 import { HeadraceError } from '@headrace/core'
-import type { Dispatcher } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import type { Balancer } from './balancer.ts'
 import { outcomeOfError } from './call.ts'
 import type { Outcome } from './load/load.ts'
@@ -16,13 +16,14 @@ export interface BalancedDispatcherOptions {
 }
 
 /**
- * Sends each request of `agent` to an endpoint of `balancer`, whatever host its URL names.
- * @param agent does the work; its connections and limits are yours.
- * @example fetch('http://shop/orders', { dispatcher: balancedDispatcher(balancer, new Agent()) })
+ * Sends each request to an endpoint of `balancer`, whatever host its URL names.
+ * @param agent does the work, with the connections and limits that you gave it; one with those of undici by default. It ends with
+ * the `close` or `destroy` of the dispatcher.
+ * @example fetch('http://shop/orders', { dispatcher: balancedDispatcher(balancer) })
  */
 export function balancedDispatcher(
   balancer: Balancer<unknown>,
-  agent: Dispatcher,
+  agent: Dispatcher = new Agent(),
   options: BalancedDispatcherOptions = {},
 ): Dispatcher {
   const { deadlineMs = 300_000, attempts = 3, key, isFailure = (statusCode) => statusCode >= 500 } = options

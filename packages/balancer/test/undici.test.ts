@@ -37,6 +37,16 @@ describe('a balanced dispatcher', () => {
     await dispatcher.close()
   })
 
+  it('brings an agent of its own where none is given', async () => {
+    await using server = await httpServer((_, response) => response.end('one'))
+    const balancer = balancing(server.address)
+    const dispatcher = balancedDispatcher(balancer)
+    expect(await (await undiciFetch('http://shop/orders', { dispatcher })).text()).toBe('one')
+    expect(await (await fetch('http://shop/', { dispatcher } as unknown as RequestInit)).text()).toBe('one')
+    expect(counts(balancer)).toEqual({ [server.address]: [2, 0, 0, 0] })
+    await dispatcher.close()
+  })
+
   it('works with the fetch of Node, with request, and with a body', async () => {
     await using server = await httpServer((incoming, response) => {
       incoming.pipe(response)
