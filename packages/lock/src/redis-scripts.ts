@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
 
+/**
+ * How many tokens one grant may reserve, and so by how many microseconds the tokens of a key may run ahead of the
+ * server's clock. A grant lives for a millisecond or more, so the clock has passed its last token before it can expire:
+ * what the key says may then be lost with it, and a token that begins at the time is still greater. A grant that would
+ * go further gets fewer, at the least one; one for each run of a script is less than one for each microsecond.
+ */
+export const tokensAheadMax = 1_000
+
 /*
  * What is kept for a key, all of it in one slot of a cluster and all of it with an expiry:
  *
@@ -18,6 +26,7 @@ import { createHash } from 'node:crypto'
  */
 const head = `
 local HELD, QUEUED, GONE, FAILED = 1, 2, 3, 4
+local AHEAD = ${tokensAheadMax}
 local call, match, format = redis.call, string.match, string.format
 `
 
@@ -116,14 +125,15 @@ local function fits(key, state, weight, capacity)
 end
 
 -- Above the last token, and above the time: the second holds also when the first was lost with the data.
-local function nextToken(state)
-  return math.max(state.first + state.tokens, us)
+local function nextTokens(state, asked)
+  local first = math.max(state.first + state.tokens, us)
+  return first, math.max(1, math.min(asked, us + AHEAD - first))
 end
 
 -- Changes the state, which the caller saves.
 local function admit(key, state, id, r, ttl)
-  local first = nextToken(state)
-  state.first, state.tokens = first, r[TOKENS]
+  local first, tokens = nextTokens(state, r[TOKENS])
+  state.first, state.tokens, r[TOKENS] = first, tokens, tokens
   if r[WEIGHT] == 0 then
     state.id, state.untilMs, state.since, state.label = id, now + ttl, now, r[LABEL]
   else
@@ -134,7 +144,7 @@ local function admit(key, state, id, r, ttl)
     last(key .. ':s', ttl)
     last(key .. ':i', ttl)
   end
-  return first
+  return first, tokens
 end
 
 local function leave(key, id)
@@ -166,7 +176,8 @@ local function serve(key, state, me)
     else
       call('ZREM', key .. ':q', id)
       local ttl = id == me and r[TTL] or math.min(r[TTL], claim)
-      local heard = id == me and 1 or tell(id, format('g %s %d %d %d %d', id, nextToken(state), r[TOKENS], now, ttl))
+      local first, tokens = nextTokens(state, r[TOKENS])
+      local heard = id == me and 1 or tell(id, format('g %s %d %d %d %d', id, first, tokens, now, ttl))
       if heard == 0 and counted then
         absent(key, id)
       else
@@ -209,14 +220,17 @@ for n, key in ipairs(KEYS) do
   local first, tokens
   if type(value) == 'string' then first, tokens = match(value, '^f(%d+) (%d+)$') end
   if exclusive and (first or not value) then
-    -- Above the last token, and above the time: the second holds also when the first was lost with the data.
-    local token, text = us, present
+    -- As in nextTokens; nobody asks for more than AHEAD.
+    local token, text, count, grant = us, present, 0, ARGV[n + 4]
     if first and first + tokens > us then
       token = first + tokens
       text = format('%d', token)
+      local asked, whose = match(grant, '^(%d+)(.*)$')
+      count = math.max(1, math.min(asked, us + AHEAD - token))
+      grant = format('%d%s', count, whose)
     end
-    call('SET', key, 'x' .. text .. ' ' .. ARGV[n + 4], 'PX', ttl)
-    reply[at - 1], reply[at], reply[at + 1] = HELD, token, 0
+    call('SET', key, 'x' .. text .. ' ' .. grant, 'PX', ttl)
+    reply[at - 1], reply[at], reply[at + 1] = HELD, token, count
   else
     reply[at - 1], reply[at], reply[at + 1] = FAILED, '', 0
     rest = rest or {}
@@ -250,7 +264,7 @@ for _, n in ipairs(rest) do
     if code then
       answer(n, code, value, count)
     elseif (not state.company or call('EXISTS', key .. ':q') == 0) and fits(key, state, weight, capacity) then
-      answer(n, HELD, admit(key, state, id, r, ttl), tokens)
+      answer(n, HELD, admit(key, state, id, r, ttl))
     elseif wait > 0 then
       local newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')
       r[TICKET] = (tonumber(newest[2]) or 0) + 1

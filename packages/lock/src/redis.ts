@@ -1,7 +1,15 @@
 import { type Clock, checkInteger, HeadraceError } from '@headrace/core'
 import type { AcquireRequest, LockDriver, LockState, Party, Standing } from './driver.ts'
 import { type Ioredis, type NodeRedis, redisPort } from './redis-client.ts'
-import { acquireScript, evictScript, inspectScript, releaseScript, renewScript, type Script } from './redis-scripts.ts'
+import {
+  acquireScript,
+  evictScript,
+  inspectScript,
+  releaseScript,
+  renewScript,
+  type Script,
+  tokensAheadMax,
+} from './redis-scripts.ts'
 
 export type { Ioredis, NodeRedis } from './redis-client.ts'
 
@@ -13,14 +21,15 @@ export interface RedisLocksOptions {
    * third of it. Above the longest pause of a healthy process. 1 s by default.
    */
   readonly claimMs?: number
-  /** For how long the last token of a key is kept after its last use. Only against a server clock that is set back. 1 h by default. */
+  /** For how long the last token of a key is kept after its release. Only against a server clock that is set back. 1 h by default. */
   readonly tokenKeepMs?: number
 }
 
 /**
  * Locks on one Redis primary, alone, behind Sentinel or in a Cluster, first come, first served: who releases a key gives
  * it to the next in line and tells it. A second connection, which hears that, is made from `client` at the first request.
- * Tokens are at least the server's time in microseconds, so they go on after a loss of all data.
+ * Tokens begin at the server's time in microseconds and are never a millisecond ahead of it, so they go on after a loss of
+ * all data; for that, a grant is handed on inside the process at most 999 times, whatever `handoverMax` says.
  */
 export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptions = {}): LockDriver {
   const { prefix = 'headrace:lock', claimMs = 1_000, tokenKeepMs = 3_600_000 } = options
@@ -89,7 +98,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
         const sentMs = clock.nowMs()
         const reply = await run(script, requests, args)
         return requests.map(({ id, tokens }, at) => {
-          const standing = standingIn(reply, 1 + at * 3, tokens)
+          const standing = standingIn(reply, 1 + at * 3, reserved(tokens))
           if (standing.state === 'queued') server.sample(id, sentMs, Number(reply[0]))
           else server.forget(id)
           return standing
@@ -98,7 +107,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
       const acquire = (requests: readonly AcquireRequest[], terms: string) => {
         const [ttl, ...more] = terms.split(' ')
         const args = [...fixed, ttl!, more.join(' ')]
-        for (const { id, tokens, label = '' } of requests) args.push(`${tokens} ${id} ${label}`)
+        for (const { id, tokens, label = '' } of requests) args.push(`${reserved(tokens)} ${id} ${label}`)
         return ask(acquireScript, requests, args)
       }
 
@@ -195,8 +204,13 @@ const held = 1
 const queued = 2
 const gone = 3
 
-/** @param tokens what was asked for; a grant that needed no look at anything else does not repeat it. */
-function standingIn(reply: unknown[], at: number, tokens = 1): Standing {
+/** Of the tokens that are wanted, those that are asked for. */
+function reserved(tokens = 1): number {
+  return Math.min(tokens, tokensAheadMax)
+}
+
+/** @param tokens what was asked for; a grant that got all of it without a look at anything else does not repeat it. */
+function standingIn(reply: unknown[], at: number, tokens: number): Standing {
   const value = reply[at + 1]
   switch (Number(reply[at])) {
     case held:
