@@ -112,15 +112,16 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       return differences(declaration, found)
     },
     async publish(name, messages) {
-      const queue = find(name)
+      let outcomes: PublishOutcome[]
       try {
-        const outcomes = await commits.commit(() => store(queue, messages))
-        if (messages.some((message) => message.delayMs > 0)) armTimer()
-        return outcomes
+        const queue = find(name)
+        outcomes = await commits.commit(() => store(queue, messages))
       } catch (cause) {
-        const type = cause instanceof CommitError && cause.certain ? 'unsent' : 'unknown'
+        const type = cause instanceof CommitError && !cause.certain ? 'unknown' : 'unsent'
         return messages.map(() => ({ type, cause }))
       }
+      if (messages.some((message) => message.delayMs > 0)) armTimer()
+      return outcomes
     },
     async subscribe(name, partition, subscriber) {
       const line = find(name).lines[partition]

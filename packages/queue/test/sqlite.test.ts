@@ -224,6 +224,17 @@ describe('a SQLite queue', () => {
     expect(() => sqliteQueue('')).toThrow('path must be a non-empty string')
   })
 
+  it('says after close that what is published was not sent', async () => {
+    const driver = sqliteQueue(file())
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
+    const [other] = await driver.publish('other', [message('a')])
+    expect(other).toMatchObject({ type: 'unsent', cause: { message: /not declared/ } })
+    await driver.close()
+    const outcomes = await driver.publish('q', [message('a'), { ...message('b'), delayMs: 1_000 }])
+    const unsent = { type: 'unsent', cause: { message: /closed/ } }
+    expect(outcomes).toMatchObject([unsent, unsent])
+  })
+
   it('answers nothing after close', async () => {
     const driver = sqliteQueue(file())
     await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
@@ -231,7 +242,6 @@ describe('a SQLite queue', () => {
     await driver.close()
     for (const call of [
       driver.declare({ name: 'q', partitions: 1, depthMax: 10 }),
-      driver.publish('q', []),
       driver.stats('q'),
       driver.visitDead('q', () => 'keep'),
       subscription.settle([{ tag: 1 }]),
