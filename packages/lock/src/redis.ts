@@ -28,8 +28,8 @@ export interface RedisLocksOptions {
 /**
  * Locks on one Redis primary, alone, behind Sentinel or in a Cluster, first come, first served: who releases a key gives
  * it to the next in line and tells it. A second connection, which hears that, is made from `client` at the first request.
- * Tokens begin at the server's time in microseconds and are never a millisecond ahead of it, so they go on after a loss of
- * all data; for that, a grant is handed on inside the process at most 999 times, whatever `handoverMax` says.
+ * Tokens begin at the server's time in microseconds and are less than a millisecond ahead of it, so they go on after a loss
+ * of all data; for that, a grant is handed on inside the process at most 999 times, whatever `handoverMax` says.
  */
 export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptions = {}): LockDriver {
   const { prefix = 'headrace:lock', claimMs = 1_000, tokenKeepMs = 3_600_000 } = options
