@@ -167,15 +167,19 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
     },
     async close() {
       if (!open) return
-      commits.close()
       open = false
       cancelTimer?.()
-      for (const queue of queues.values()) {
-        for (const line of queue.lines) lines.end(line, new Error('the SQLite queue was closed'))
+      try {
+        commits.close()
+        for (const queue of queues.values()) {
+          for (const line of queue.lines) lines.end(line, new Error('the SQLite queue was closed'))
+        }
+        // What was delivered was given back in good order; it does not count as cut short.
+        db.exec('DELETE FROM headrace_delivered')
+      } finally {
+        // On a full disk, too: else nobody could open the file until the process ends.
+        db.close()
       }
-      // What was delivered was given back in good order; it does not count as cut short.
-      db.exec('DELETE FROM headrace_delivered')
-      db.close()
     },
   }
 }

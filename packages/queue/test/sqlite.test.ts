@@ -224,6 +224,23 @@ describe('a SQLite queue', () => {
     expect(() => sqliteQueue('')).toThrow('path must be a non-empty string')
   })
 
+  it('lets go of the file when it closes, also where the disk fails', async () => {
+    const path = file()
+    await sqliteQueue(path).close()
+    const before = new DatabaseSync(path)
+    before.exec(`CREATE TRIGGER full BEFORE DELETE ON headrace_delivered BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+    before.close()
+    const clock = manualClock()
+    const driver = sqliteQueue(path, { clock })
+    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
+    await driver.subscribe('q', 0, { credit: 1, onDelivery() {}, onLost() {} })
+    await driver.publish('q', [message('a')])
+    expect(String(await outcome(driver.close()))).toContain('disk full')
+    const after = new DatabaseSync(path)
+    expect(after.prepare('SELECT id FROM headrace_messages').all()).toMatchObject([{ id: 'a' }])
+    after.close()
+  })
+
   it('says after close that what is published was not sent', async () => {
     const driver = sqliteQueue(file())
     await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
