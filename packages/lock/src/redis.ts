@@ -104,11 +104,18 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           return standing
         })
       }
-      const acquire = (requests: readonly AcquireRequest[], terms: string) => {
+      const acquire = async (requests: readonly AcquireRequest[], terms: string) => {
         const [ttl, ...more] = terms.split(' ')
         const args = [...fixed, ttl!, more.join(' ')]
         for (const { id, tokens, label = '' } of requests) args.push(`${reserved(tokens)} ${id} ${label}`)
-        return ask(acquireScript, requests, args)
+        const sentMs = clock.nowMs()
+        for (const { id, waitMs } of requests) if (waitMs > 0) server.asked(id, sentMs)
+        try {
+          return await ask(acquireScript, requests, args)
+        } catch (error) {
+          for (const { id } of requests) server.forget(id)
+          throw error
+        }
       }
 
       return {
@@ -135,9 +142,9 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
             ...requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)]),
           ]),
         async release(requests) {
+          for (const { id } of requests) server.forget(id)
           const codes = await run(releaseScript, requests, [...fixed, ...requests.map(({ id }) => id)])
-          return codes.map((code, at) => {
-            server.forget(requests[at]!.id)
+          return codes.map((code) => {
             if (Number.isNaN(Number(code))) throw refusal(new Error(String(code)))
             return Number(code) === held
           })
@@ -179,23 +186,28 @@ const clockDrift = 0.001
  * id that waits, because in a cluster each key can have a server, and so a clock, of its own.
  */
 function serverTime(clock: Clock) {
-  const samples = new Map<string, { readonly sentMs: number; readonly serverMs: number }>()
+  const waiting = new Map<string, { readonly sentMs: number; readonly serverMs?: number }>()
   let beganMs = 0
   return {
     /** Nothing can have been granted to this session before its first request. */
     begin() {
       beganMs ||= clock.nowMs()
     },
+    /** Before the request is sent: a grant can overtake the reply that says that it waits. */
+    asked(id: string, sentMs: number) {
+      if (!waiting.has(id)) waiting.set(id, { sentMs })
+    },
     sample(id: string, sentMs: number, serverMs: number) {
-      samples.set(id, { sentMs, serverMs })
+      // What is no longer here was granted or given back while the reply was on its way.
+      if (waiting.has(id)) waiting.set(id, { sentMs, serverMs })
     },
     forget(id: string) {
-      if (samples.size > 0) samples.delete(id)
+      if (waiting.size > 0) waiting.delete(id)
     },
     momentOf(id: string, grantedMs: number) {
-      const sample = samples.get(id)
-      samples.delete(id)
-      return sample ? sample.sentMs + (grantedMs - sample.serverMs) * (1 - clockDrift) - 1 : beganMs
+      const { sentMs, serverMs } = waiting.get(id) ?? { sentMs: beganMs }
+      waiting.delete(id)
+      return serverMs === undefined ? sentMs : sentMs + (grantedMs - serverMs) * (1 - clockDrift) - 1
     },
   }
 }
