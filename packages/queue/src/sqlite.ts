@@ -5,6 +5,7 @@ import { CommitError, createGroupCommit, type GroupCommit } from './sqlite/group
 import { createLines } from './sqlite/lines.ts'
 import { createFileQueue, type FileQueue, readSums, sizeOf } from './sqlite/state.ts'
 import { columnsOf, countUnfinished, createTables, deadOf, messageOf, prepareStatements } from './sqlite/tables.ts'
+import { toColumn } from './sqlite/text.ts'
 
 /**
  * Queues in one SQLite file, for one process: what is confirmed survives the end of the process and of the machine.
@@ -104,8 +105,8 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       checkOpen()
       const { name, partitions, depthMax } = declaration
       const row = await commits.commit(() => {
-        sql.addQueue.run(name, partitions, depthMax)
-        return sql.findQueue.get(name) as { queue: number; partitions: number; depth_max: number }
+        sql.addQueue.run(toColumn(name), partitions, depthMax)
+        return sql.findQueue.get(toColumn(name)) as { queue: number; partitions: number; depth_max: number }
       })
       const found = { name, partitions: row.partitions, depthMax: row.depth_max }
       if (!queues.has(name)) queues.set(name, createFileQueue(row.queue, found))

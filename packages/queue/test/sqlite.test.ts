@@ -201,6 +201,49 @@ describe('a SQLite queue', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('stores no NUL, which node:sqlite of Node 22 reads as the end of a text, and gives each one back', async () => {
+    const clock = manualClock()
+    const path = file()
+    const texts = ['\0', 'a\0b', '\u0001', '\u0001\0', '\0\u0001b', '\u0001a\u0001b', 'plain']
+    const first = sqliteQueue(path, { clock })
+    const name = 'q\0\u0001'
+    await first.declare({ name, partitions: 1, depthMax: 20 })
+    await first.publish(
+      name,
+      texts.map((text) => ({ ...message(text), key: text, payload: JSON.stringify(text) })),
+    )
+    await first.publish(name, [message('dead')])
+    const tags: number[] = []
+    const subscriber = { credit: 20, onDelivery: (it: Delivery) => tags.push(it.tag), onLost() {} }
+    const subscription = await first.subscribe(name, 0, subscriber)
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    const error = 'why\0not'
+    await subscription.settle([{ tag: tags.at(-1)!, dead: { reason: 'rejected', error, attempts: 1, deadAtMs: 0 } }])
+    await first.close()
+
+    const raw = new DatabaseSync(path)
+    const columns =
+      'SELECT id || key || payload AS text FROM headrace_messages UNION ALL SELECT name FROM headrace_queues'
+    const found = raw.prepare(
+      `SELECT max(instr(text, char(0))) AS nul FROM (${columns} UNION ALL SELECT error FROM headrace_dead)`,
+    )
+    expect(found.get()).toMatchObject({ nul: 0 })
+    raw.close()
+    const second = sqliteQueue(path, { clock })
+    const seen: unknown[] = []
+    const onDelivery = ({ message: { id, key, payload } }: Delivery) => seen.push([id, key, JSON.parse(payload)])
+    await second.subscribe(name, 0, { ...subscriber, onDelivery })
+    for (let turn = 0; turn < 4; turn++) await clock.settle()
+    expect(seen).toEqual(texts.map((text) => [text, text, text]))
+    const errors: string[] = []
+    await second.visitDead(name, (dead) => {
+      errors.push(dead.error)
+      return 'keep'
+    })
+    expect(errors).toEqual([error])
+    await second.close()
+  })
+
   it('delivers a backlog that is larger than one read', async () => {
     const clock = manualClock()
     const driver = sqliteQueue(file(), { clock })

@@ -2,6 +2,7 @@ import type { Settlement, Subscriber, Subscription } from '../driver.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Active, Line } from './state.ts'
 import { columnsOf, messageOf, type Statements, type StoredMessage } from './tables.ts'
+import { toColumn } from './text.ts'
 
 export interface Lines {
   /** Within a transaction: puts messages at the end of the line. */
@@ -73,7 +74,8 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
     const { queue, partition } = line
     if (!active.unsettled.has(tag)) return
     if (dead) {
-      const { reason, error, attempts, deadAtMs } = dead
+      const { reason, attempts, deadAtMs } = dead
+      const error = toColumn(dead.error)
       const moved = sql.moveToDead.run(++queue.lastDead, reason, error, attempts, deadAtMs, queue.id, partition, tag)
       queue.dead += Number(moved.changes)
     }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { QueueDeclaration, Subscriber } from '../driver.ts'
+import { fromColumn } from './text.ts'
 
 /** What is known in memory of a queue in the file: sums, and who consumes. The messages stay in the file. */
 export interface FileQueue {
@@ -53,7 +54,8 @@ export function readSums(db: DatabaseSync, queues: Map<string, FileQueue>): void
     depth_max: number
   }[]
   const byId = new Map<number, FileQueue>()
-  for (const { queue: id, name, partitions, depth_max: depthMax } of rows) {
+  for (const { queue: id, name: column, partitions, depth_max: depthMax } of rows) {
+    const name = fromColumn(column)
     const queue = queues.get(name) ?? createFileQueue(id, { name, partitions, depthMax })
     queues.set(name, queue)
     byId.set(id, queue)

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { DeadInfo, DeadMessage, DeadReason, QueueMessage } from '../driver.ts'
+import { fromColumn, toColumn } from './text.ts'
 
 export type StoredMessage = Omit<QueueMessage, 'delayMs'>
 
@@ -90,17 +91,19 @@ export function prepareStatements(db: DatabaseSync): Statements {
 
 /** The columns of a message in the order of the tables. */
 export function columnsOf(message: StoredMessage): (string | number | null)[] {
-  const { id, key = null, payload, headers, publishedAtMs } = message
-  for (const _ in headers) return [id, key, payload, JSON.stringify(headers), publishedAtMs]
-  return [id, key, payload, null, publishedAtMs]
+  const { key, headers, publishedAtMs } = message
+  const texts = [toColumn(message.id), key === undefined ? null : toColumn(key), toColumn(message.payload)]
+  for (const _ in headers) return [...texts, JSON.stringify(headers), publishedAtMs]
+  return [...texts, null, publishedAtMs]
 }
 
 export function messageOf(row: Row): StoredMessage {
+  const key = row['key'] as string | null
   return {
-    id: row['id'] as string,
-    key: (row['key'] as string | null) ?? undefined,
+    id: fromColumn(row['id'] as string),
+    key: key === null ? undefined : fromColumn(key),
     partition: row['partition'] as number,
-    payload: row['payload'] as string,
+    payload: fromColumn(row['payload'] as string),
     headers: row['headers'] === null ? noHeaders : (JSON.parse(row['headers'] as string) as Record<string, string>),
     publishedAtMs: row['published_at'] as number,
   }
@@ -111,7 +114,7 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
 export function deadOf(row: Row): DeadMessage {
   const info: DeadInfo = {
     reason: row['reason'] as DeadReason,
-    error: row['error'] as string,
+    error: fromColumn(row['error'] as string),
     attempts: row['attempts'] as number,
     deadAtMs: row['dead_at'] as number,
   }
