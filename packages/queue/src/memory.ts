@@ -150,10 +150,11 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       )
     },
     async publish(name, messages) {
-      const queue = find(name)
+      // Before anything is looked up: after `close` nothing is declared, and to throw would say that it may be stored.
       if (clock.nowMs() < offlineUntilMs) {
         return messages.map(() => ({ type: 'unsent', cause: new Error('the memory queue is disconnected') }))
       }
+      const queue = find(name)
       return messages.map((message): PublishOutcome => {
         if (queue.depth >= queue.declaration.depthMax) return { type: 'full' }
         store(queue, message)

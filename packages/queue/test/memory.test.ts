@@ -13,6 +13,14 @@ describe('the memory driver', () => {
   })
 })
 
+it('the memory driver says after close that what is published was not sent', async () => {
+  const driver = memoryQueue()
+  await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
+  await driver.close()
+  const message = { id: 'a', key: undefined, partition: 0, payload: '1', headers: {}, publishedAtMs: 0, delayMs: 0 }
+  expect(await driver.publish('q', [message])).toMatchObject([{ type: 'unsent', cause: { message: /disconnected/ } }])
+})
+
 describe('the faults of the memory driver', () => {
   const publish = (queue: ReturnType<typeof setUp>['queue'], letters: string, key: (letter: string) => string) =>
     queue.publishAll([...letters].map((body) => ({ body, id: body, key: key(body) })))
