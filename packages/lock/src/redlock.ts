@@ -73,7 +73,8 @@ export function redlockLocks(redlock: NodeRedlock, options: RedlockLocksOptions 
           grants.delete(id)
           throw error
         })
-        if (value && !grant.withdrawn && lives(grant)) return { state: 'held', token: 0n, sinceMs: grant.sinceMs }
+        // One that took longer than its ttl as well: that it is no lease is seen by `sinceMs`, and whoever sees it gives it back.
+        if (value && !grant.withdrawn) return { state: 'held', token: 0n, sinceMs: grant.sinceMs }
         if (!value) grants.delete(id)
         return { state: 'gone' }
       }

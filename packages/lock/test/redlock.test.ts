@@ -89,17 +89,34 @@ it('a renewal that not every node confirmed is a failure until the ttl has ended
   expect(await first(remote.renew([request]))).toBe('gone')
 })
 
-it('a grant whose ttl ran out while it was asked for is not one', async () => {
-  const { redlock } = fakeRedlock()
-  const { clock, remote } = open({
+it('a grant that took longer than its ttl is not a lease, and is given back', async () => {
+  const { redlock, held } = fakeRedlock()
+  const clock = manualClock()
+  const given: string[] = []
+  let delayMs = 1_000
+  const slow: NodeRedlock = {
     ...redlock,
     async acquireLock(resource, ttlMs) {
-      await clock.advance(1_000)
-      return redlock.acquireLock(resource, ttlMs)
+      const granted = await redlock.acquireLock(resource, ttlMs)
+      await clock.sleep(delayMs)
+      return granted
     },
-  })
-  expect(await acquire(remote)).toBe('gone')
-  expect(await remote.release([request])).toEqual([false])
+    releaseLock(resource, value) {
+      given.push(value)
+      return redlock.releaseLock(resource, value)
+    },
+  }
+  const locks = createLocks(redlockLocks(slow), { clock, fencing: 'none', ttlMs: 1_000 })
+  const waiting = locks.acquire('k')
+  await clock.advance(1)
+  delayMs = 0
+  await clock.advance(1_100)
+  const lease = await waiting
+  expect(given).toEqual(['v1'])
+  expect([...held.values()]).toEqual(['v2'])
+  expect(lease.held).toBe(true)
+  expect(await lease.release()).toBe(true)
+  expect(held.size).toBe(0)
 })
 
 it('a Redlock that confirms what nobody holds is found out, each time until it no longer does', async () => {
