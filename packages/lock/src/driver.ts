@@ -138,7 +138,7 @@ export interface Gone {
   readonly leftMs?: number
 }
 
-/** This one request failed where the others of its batch did not. */
+/** This one request failed where the others of its batch did not; `error` is what would have been thrown for it alone. */
 export interface Failed {
   readonly state: 'failed'
   readonly error: unknown

@@ -33,11 +33,18 @@ export function createOutbox(options: {
   const { batchMax } = driver.supports
   let posted = false
 
-  const lane = <Request, Answer>(
+  const lane = <Request, Answer extends Standing | boolean>(
     what: string,
     call: (requests: readonly Request[]) => Promise<readonly Answer[]>,
     onLate?: (requests: readonly Request[], answers: readonly Answer[]) => void,
   ) => {
+    const failure = (cause: unknown): Failed => ({
+      state: 'failed',
+      error: isHeadraceError(cause) ? cause : new HeadraceError('UNAVAILABLE', `${what} failed`, { cause }),
+    })
+    /** The failure of one request of a batch is told like that of all of it. */
+    const wrapped = (answer: Answer) =>
+      typeof answer === 'object' && answer.state === 'failed' ? failure(answer.error) : answer
     let requests: Request[] = []
     let recipients: Recipient<Request, Answer>[] = []
     const send = async (sent: readonly Request[], to: readonly Recipient<Request, Answer>[]) => {
@@ -52,10 +59,9 @@ export function createOutbox(options: {
             error: new TypeError(`${what}: ${sent.length} requests got ${answers.length} answers`),
           }
       } catch (cause) {
-        const error = isHeadraceError(cause) ? cause : new HeadraceError('UNAVAILABLE', `${what} failed`, { cause })
-        failed = { state: 'failed', error }
+        failed = failure(cause)
       }
-      for (let at = 0; at < sent.length; at++) to[at]!.answered(failed ?? answers[at]!, sentMs, sent[at]!)
+      for (let at = 0; at < sent.length; at++) to[at]!.answered(failed ?? wrapped(answers[at]!), sentMs, sent[at]!)
     }
     return {
       put(request: Request, to: Recipient<Request, Answer>) {

@@ -465,6 +465,37 @@ it('a renewal that fails for one key does not stop that of the others, nor is it
   expect(bad?.signal.reason).toMatchObject({ code: 'LOST', cause: 'expired' })
 })
 
+it('the failure of one request of a batch is UNAVAILABLE with its cause, or what the driver says it is', async () => {
+  const errors: Record<string, unknown> = {
+    broken: new Error('ECONNRESET'),
+    refused: new HeadraceError('REJECTED', 'wrong password'),
+  }
+  const failing = <Answer>(requests: readonly { readonly key: string }[], answers: readonly Answer[]) =>
+    answers.map((one, at) => {
+      const error = errors[requests[at]!.key]
+      return error ? { state: 'failed' as const, error } : one
+    })
+  const { clock, locks, events } = setup({
+    change: (good) => ({
+      acquire: async (requests) => failing(requests, await good.acquire(requests)),
+      renew: async (requests) => failing(requests, await good.renew(requests)),
+    }),
+  })
+  const [broken, refused, good] = await Promise.allSettled(
+    ['broken', 'refused', 'good'].map((key) => locks.acquire(key, { ttlMs: 2_400 })),
+  )
+  expect(broken).toMatchObject({ reason: { code: 'UNAVAILABLE', cause: errors['broken'] } })
+  expect(refused).toMatchObject({ reason: errors['refused'] })
+  expect(good).toMatchObject({ status: 'fulfilled' })
+  errors['good'] = errors['broken']
+  await clock.advance(850)
+  expect(events.filter((event) => event.type === 'failed')).toMatchObject([
+    { key: 'broken', operation: 'acquire', error: { code: 'UNAVAILABLE' } },
+    { key: 'refused', operation: 'acquire', error: errors['refused'] },
+    { key: 'good', operation: 'renew', error: { code: 'UNAVAILABLE', cause: errors['broken'] } },
+  ])
+})
+
 it('the leases of a process are renewed by one call', async () => {
   const batches: number[] = []
   const { clock, locks } = setup({
