@@ -58,6 +58,7 @@ describe('the simulator', () => {
   it.each([
     ['requests', { requests: 0 }, 'requests must be from 1'],
     ['utilization', { utilization: 0 }, 'utilization must be from'],
+    ['list of endpoints', { endpoints: { count: 2 } }, 'endpoints must be an array, received object'],
     ['endpoints', { endpoints: [{ behaviour: 'hang' }] }, 'endpoints must have one that works'],
     ['behaviour', { endpoints: [{ behaviour: 'sleep' }] }, "endpoints[0].behaviour must be 'work', 'fail' or 'hang'"],
     ['workers', { endpoints: [{ workers: 0 }] }, 'endpoints[0].workers must be from 1'],

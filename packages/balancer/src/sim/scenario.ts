@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber } from '@headrace/core'
+import { checkInteger, checkNumber, describe } from '@headrace/core'
 
 /** Endpoints of one kind. */
 export interface EndpointGroup {
@@ -98,6 +98,10 @@ export function planOf(scenario: Scenario): Plan {
   if (keys) {
     checkInteger('keys.count', keys.count, { min: 1, max: 10_000_000 })
     checkNumber('keys.exponent', keys.exponent, { min: 0, max: 10 })
+  }
+  // From a JSON file it can be anything.
+  if (!Array.isArray(scenario.endpoints)) {
+    throw new TypeError(`endpoints must be an array, received ${describe(scenario.endpoints)}`)
   }
   const endpoints = scenario.endpoints.flatMap((group, index) => endpointsOf(group, `endpoints[${index}]`, index))
   const able = endpoints.filter((it) => it.behaviour === 'work' && it.joinsAtMs === 0 && it.leavesAtMs === Infinity)
