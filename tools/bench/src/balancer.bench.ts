@@ -1,5 +1,6 @@
+import type { Scenario } from '@headrace/balancer/sim'
 import { faultCases } from './balancer/faults.ts'
-import { fleetCases } from './balancer/fleets.ts'
+import { fleetCases, scenarioCases } from './balancer/fleets.ts'
 import { httpCases } from './balancer/http.ts'
 import { pickCases } from './balancer/picks.ts'
 import { type Bench, defineBench } from './bench.ts'
@@ -10,6 +11,7 @@ const bench: Bench = defineBench({
   runs: 3,
   limitMs: 600_000,
   cases: [...fleetCases, ...faultCases, ...pickCases, ...httpCases],
+  casesOf: (scenario) => scenarioCases('the scenario', scenario as Scenario),
 })
 
 export default bench

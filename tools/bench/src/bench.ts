@@ -42,6 +42,8 @@ export interface Bench {
   /** One sentence: what is compared, and under which load. */
   readonly about: string
   readonly cases: readonly BenchCase[]
+  /** What is measured instead with `--scenario`; the description is unchecked JSON. */
+  readonly casesOf?: (scenario: unknown) => readonly BenchCase[]
   readonly servers?: readonly ServerName[]
   /** Repetitions of each contestant, at least 3, which is also what `--quick` takes. 5 by default. */
   readonly runs?: number

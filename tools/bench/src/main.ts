@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Bench, ServerName } from './bench.ts'
@@ -22,10 +22,12 @@ const command = new Command('bench')
   .option('--json', 'print the rows as one JSON array')
   .option('--quick', 'three short repetitions; the result is kept under a name that git ignores')
   .option('--seed <integer>', 'seed of the random numbers', integer, 1)
+  .option('--scenario <file>', 'measure what this JSON file describes instead; for: balancer')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
 const [name = ''] = command.args
-const { json = false, quick = false, seed } = command.opts<{ json?: boolean; quick?: boolean; seed: number }>()
+type Options = { json?: boolean; quick?: boolean; seed: number; scenario?: string }
+const { json = false, quick = false, seed, scenario: file } = command.opts<Options>()
 if (!names.includes(name)) command.error(`error: no bench "${name}"; known: ${names.join(', ')}`)
 
 const interrupted = new AbortController()
@@ -33,7 +35,11 @@ process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
 process.once('SIGTERM', () => interrupted.abort(new Error('terminated')))
 
 try {
-  const { default: bench } = (await import(`./${name}.bench.ts`)) as { default: Bench }
+  const { default: known } = (await import(`./${name}.bench.ts`)) as { default: Bench }
+  const scenario: unknown = file && JSON.parse(readFileSync(file, 'utf8'))
+  const cases = file === undefined ? known.cases : known.casesOf?.(scenario)
+  if (!cases) throw new RangeError(`bench "${name}" takes no scenario`)
+  const bench = { ...known, cases }
   await using servers = await bringServers(bench.servers ?? [], startServer, process.env)
   console.error(bench.about)
   const rows = await runBench(name, bench, {
@@ -53,15 +59,17 @@ try {
     commit: commit(),
     seed,
     quick,
+    scenario,
     machine: machine(),
     versions: { ...packageVersions(), ...servers.versions },
     rows,
   }
   const folder = new URL('../../../bench/results/', import.meta.url)
   mkdirSync(folder, { recursive: true })
-  const file = new URL(`${name}-${date.slice(0, 19).replaceAll(':', '')}${quick ? '-quick' : ''}.json`, folder)
-  writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`)
-  console.error(`kept in ${fileURLToPath(file)}`)
+  const label = `${name}${file === undefined ? '' : '-scenario'}-${date.slice(0, 19).replaceAll(':', '')}`
+  const kept = new URL(`${label}${quick ? '-quick' : ''}.json`, folder)
+  writeFileSync(kept, `${JSON.stringify(result, undefined, 2)}\n`)
+  console.error(`kept in ${fileURLToPath(kept)}`)
   console.log(json ? JSON.stringify(rows) : tableOf(rows))
 } catch (error) {
   console.error(error instanceof Error ? `error: ${error.message}` : error)

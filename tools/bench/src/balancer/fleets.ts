@@ -18,41 +18,46 @@ const metrics = { p50Ms: 'ms', p99Ms: 'ms' }
 const timesOf =
   (scenario: Scenario, policy: Policy): Contestant =>
   async ({ quick, warmUp, seed }) => {
-    const requests = warmUp ? 5_000 : quick ? scenario.requests / 10 : scenario.requests
-    const { p50Ms, p99Ms, unstable } = await simulate({ ...scenario, requests }, policy, { seed })
+    const share = warmUp ? Math.min(1, 5_000 / scenario.requests) : quick ? 0.1 : 1
+    const requests = Math.ceil(share * scenario.requests)
+    const warmUpRequests = scenario.warmUpRequests && Math.floor(share * scenario.warmUpRequests)
+    const { p50Ms, p99Ms, unstable } = await simulate({ ...scenario, requests, warmUpRequests }, policy, { seed })
     return unstable ? {} : { p50Ms, p99Ms }
   }
 
-const cases = (name: string, endpoints: number, dispatchers: number, requests: number): BenchCase[] =>
-  [0.7, 0.85, 0.95].flatMap((utilization): BenchCase[] => {
-    const scenario = fleet(endpoints, dispatchers, utilization, requests)
-    const central = { 'central queue': timesOf(scenario, 'central-queue') }
-    const at = `${name} at ${utilization * 100} %`
-    const ours: BenchCase = {
-      name: `little, ${at}`,
+/** Every policy in one scenario; late binding where a single dispatcher has the whole load. */
+export function scenarioCases(at: string, scenario: Scenario): BenchCase[] {
+  const central = { 'central queue': timesOf(scenario, 'central-queue') }
+  const ours: BenchCase = {
+    name: `little, ${at}`,
+    metrics,
+    ours: timesOf(scenario, { policy: little() }),
+    peers: {
+      ...central,
+      'least loaded': timesOf(scenario, { policy: leastLoaded() }),
+      'two choices': timesOf(scenario, { policy: twoChoices() }),
+      'peak EWMA': timesOf(scenario, { policy: peakEwma() }),
+      'hot-cold rule': timesOf(scenario, { policy: prequal() }),
+      'round robin': timesOf(scenario, { policy: roundRobin() }),
+    },
+  }
+  if ((scenario.dispatchers ?? 1) > 1) return [ours]
+  return [
+    ours,
+    { name: `late binding, ${at}`, metrics, ours: timesOf(scenario, { policy: lateBinding() }), peers: central },
+    {
+      name: `late binding with 6 slots, ${at}`,
       metrics,
-      ours: timesOf(scenario, { policy: little() }),
-      peers: {
-        ...central,
-        'least loaded': timesOf(scenario, { policy: leastLoaded() }),
-        'two choices': timesOf(scenario, { policy: twoChoices() }),
-        'peak EWMA': timesOf(scenario, { policy: peakEwma() }),
-        'hot-cold rule': timesOf(scenario, { policy: prequal() }),
-        'round robin': timesOf(scenario, { policy: roundRobin() }),
-      },
-    }
-    if (dispatchers > 1) return [ours]
-    return [
-      ours,
-      { name: `late binding, ${at}`, metrics, ours: timesOf(scenario, { policy: lateBinding() }), peers: central },
-      {
-        name: `late binding with 6 slots, ${at}`,
-        metrics,
-        ours: timesOf(scenario, { policy: lateBinding({ slots: 6 }) }),
-        peers: central,
-      },
-    ]
-  })
+      ours: timesOf(scenario, { policy: lateBinding({ slots: 6 }) }),
+      peers: central,
+    },
+  ]
+}
+
+const cases = (name: string, endpoints: number, dispatchers: number, requests: number): BenchCase[] =>
+  [0.7, 0.85, 0.95].flatMap((utilization) =>
+    scenarioCases(`${name} at ${utilization * 100} %`, fleet(endpoints, dispatchers, utilization, requests)),
+  )
 
 export const fleetCases: readonly BenchCase[] = [
   ...cases('20 endpoints, 1 dispatcher,', 20, 1, 300_000),
