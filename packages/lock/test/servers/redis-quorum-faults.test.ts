@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isHeadraceError, retry } from '@headrace/core'
 import { createLocks, type Locks, type LocksOptions } from '@headrace/lock'
+import type { Ioredis } from '@headrace/lock/redis'
 import { redisQuorumLocks } from '@headrace/lock/redis-quorum'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
@@ -194,7 +195,44 @@ it('tokens grow when one node, and when every node, loses its data', async () =>
   await next()
 }, 60_000)
 
-it('votes that are split are settled at once', async () => {
+/** What it sends arrives late; its answers do not. */
+const far = (client: Redis, delayMs: number): Ioredis => ({
+  async evalsha(sha, keys, ...rest) {
+    await sleep(delayMs)
+    return client.evalsha(sha, keys, ...rest)
+  },
+  async eval(text, keys, ...rest) {
+    await sleep(delayMs)
+    return client.eval(text, keys, ...rest)
+  },
+  duplicate: () => client.duplicate(),
+})
+
+it('h1: three who hold a vote of one node each settle that long before a ttl has passed', async () => {
+  await sessions(1)
+  // Each is near to another node, so that its vote is the first there.
+  const all = connections[0]!.map((_, near) => {
+    const clients = quorum.clients().map((client, at) => (at === near ? client : far(client, 40)))
+    const locks = createLocks(redisQuorumLocks(clients, { prefix, ttlMaxMs }), { ttlMs: ttlMaxMs, waitMs: 5_000 })
+    open.push(locks)
+    return locks
+  })
+  for (const locks of all) await locks.withLock('warm', () => {})
+  for (let n = 0; n < 5; n++) {
+    const key = `split ${n}`
+    const tokens: bigint[] = []
+    const contest = Promise.all(all.map((locks) => locks.withLock(key, ({ token }) => void tokens.push(token))))
+    await sleep(20)
+    const votes = await Promise.all(watchers.map((client) => client.get(`${prefix}:{${key}}`)))
+    const sessionsOf = votes.map((vote) => /\b[0-9a-f]{32}\b/.exec(`${vote}`)?.[0] ?? 'nobody')
+    expect(new Set(sessionsOf).size, `${votes}`).toBe(3)
+    expect(sessionsOf).not.toContain('nobody')
+    expect(await elapsed(() => contest)).toBeLessThan(ttlMaxMs / 2)
+    expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)))
+  }
+})
+
+it('h1: votes of eight who come at the same time are settled at once', async () => {
   const all = await sessions(8)
   const waits: number[] = []
   for (let n = 0; n < 20; n++) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '@headrace/core'
 import type { AcquireRequest, Held, LockSession } from '@headrace/lock'
-import { redisLocks } from '@headrace/lock/redis'
+import { type Ioredis, redisLocks } from '@headrace/lock/redis'
 import { serverUrl } from '@headrace/stack'
 import { Redis } from 'ioredis'
 import { afterAll, expect, it } from 'vitest'
@@ -13,9 +13,22 @@ afterAll(() => {
 })
 
 /** A process that neither renews nor hands on: what it does not release is what a dead one leaves. */
-function openProcess(prefix: string, name: string, tokenKeepMs: number) {
-  const client = new Redis(serverUrl('redis'))
-  clients.push(client)
+function openProcess(prefix: string, name: string, tokenKeepMs: number, stop: () => Promise<unknown> = async () => {}) {
+  const redis = new Redis(serverUrl('redis'))
+  clients.push(redis)
+  /** Stops after each command: that has been done, and the process does not know it yet. */
+  const stopped =
+    <Args extends unknown[]>(command: (...args: Args) => Promise<unknown>) =>
+    async (...args: Args) => {
+      const reply = await command(...args)
+      await stop()
+      return reply
+    }
+  const client: Ioredis = {
+    evalsha: stopped((sha, keys, ...rest) => redis.evalsha(sha, keys, ...rest)),
+    eval: stopped((text, keys, ...rest) => redis.eval(text, keys, ...rest)),
+    duplicate: () => redis.duplicate(),
+  }
   const session = name.repeat(32)
   const turns = new Map<string, (held: Held) => void>()
   const nothing = () => {}
@@ -91,4 +104,16 @@ it('tokens of those who wait do not outrun the clock either', async () => {
   expect(dying.token).toBeGreaterThan(last)
   await sleep(60)
   expect((await granted(b.remote, b.request())).token).toBeGreaterThan(newest(dying))
+})
+
+it('h3: who is stopped in the middle of an acquisition has an older token than who came meanwhile', async () => {
+  const prefix = freshPrefix()
+  const woken = Promise.withResolvers<void>()
+  const [slow, b] = [openProcess(prefix, 'a', 1, () => woken.promise), openProcess(prefix, 'b', 1)]
+  const stale = granted(slow.remote, slow.request())
+  // Longer than the ttl.
+  await sleep(100)
+  const live = await granted(b.remote, b.request())
+  woken.resolve()
+  expect((await stale).token).toBeLessThan(live.token)
 })
