@@ -117,13 +117,14 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
             },
           ),
         async close() {
-          // What it gives back was not cut short by a crash.
-          if (detach(line, active) && line.subscriptions.length === 0 && line.marked > 0) {
-            await commits().commit(() => {
-              if (line.subscriptions.length === 0) mark(line, 0)
-            })
+          try {
+            // What it gives back was not cut short by a crash; what the next one has by now may be.
+            if (detach(line, active) && line.marked > 0) {
+              await commits().commit(() => mark(line, line.subscriptions[0]?.cursor ?? 0))
+            }
+          } finally {
+            deliver(line)
           }
-          deliver(line)
         },
       }
     },
