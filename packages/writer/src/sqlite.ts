@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { DatabaseSync } from 'node:sqlite'
 import { checkInteger, HeadraceError } from '@headrace/core'
 import type { Batch, CommitOutcome, Ledger, Store, StoredEvent, StoredReceipt, StoredState } from './store.ts'
@@ -60,6 +61,10 @@ function checkPartitions(db: DatabaseSync, name: string, partitions: number): vo
   }
 }
 
+// Node 22 reads a text only up to its first NUL; keys and ids may have one, and are read as the bytes they are.
+type Read<Row, Bytes extends keyof Row> = Omit<Row, Bytes> & { readonly [Name in Bytes]: Uint8Array }
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+
 // Many rows in one statement cost less than as many statements.
 const together = 16
 const insertReceipts = (tables: string, rows: number) =>
@@ -69,22 +74,27 @@ function ledgerOf(db: DatabaseSync, tables: string): Ledger {
   const fence = db.prepare(`SELECT token FROM "${tables}_fences" WHERE partition = ?`)
   fence.setReadBigInts(true)
   const setFence = db.prepare(`INSERT OR REPLACE INTO "${tables}_fences" VALUES (?, ?)`)
-  const state = db.prepare(`SELECT key, sequence, state FROM "${tables}_states" WHERE key = ?`)
+  const state = db.prepare(`SELECT sequence, state FROM "${tables}_states" WHERE key = ?`)
   const setState = db.prepare(`INSERT INTO "${tables}_states" VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET sequence = excluded.sequence, state = excluded.state`)
-  const receipt = db.prepare(`SELECT id, key, sequence, fingerprint, result FROM "${tables}_receipts" WHERE id = ?`)
+  const receipt = db.prepare(`SELECT CAST(key AS BLOB) AS key, sequence, fingerprint, result
+    FROM "${tables}_receipts" WHERE id = ?`)
   const addReceipt = db.prepare(insertReceipts(tables, 1))
   const addReceipts = db.prepare(insertReceipts(tables, together))
   const addEvent = db.prepare(`INSERT INTO "${tables}_events" (partition, id, key, body) VALUES (?, ?, ?, ?)`)
   const outbox = db.prepare(
-    `SELECT position, id, key, body FROM "${tables}_events" WHERE partition = ? ORDER BY position LIMIT ?`,
+    `SELECT position, CAST(id AS BLOB) AS id, CAST(key AS BLOB) AS key, body
+      FROM "${tables}_events" WHERE partition = ? ORDER BY position LIMIT ?`,
   )
   const forget = db.prepare(`DELETE FROM "${tables}_events" WHERE partition = ? AND position <= ?`)
 
   let closed = false
   const tokenOf = (partition: number) => (fence.get(partition) as { token: bigint } | undefined)?.token ?? 0n
   const receiptsOf = (ids: readonly string[]) =>
-    ids.flatMap((id) => (receipt.get(id) as unknown as StoredReceipt | undefined) ?? [])
+    ids.flatMap((id): StoredReceipt[] => {
+      const row = receipt.get(id) as Read<StoredReceipt, 'key'> | undefined
+      return row ? [{ ...row, id, key: textOf(row.key) }] : []
+    })
 
   /** What failed may have ended the transaction already. */
   function rollBack(): void {
@@ -147,7 +157,10 @@ function ledgerOf(db: DatabaseSync, tables: string): Ledger {
     },
     async load(keys, ids) {
       return {
-        states: keys.flatMap((key) => (state.get(key) as unknown as StoredState | undefined) ?? []),
+        states: keys.flatMap((key): StoredState[] => {
+          const row = state.get(key) as Omit<StoredState, 'key'> | undefined
+          return row ? [{ ...row, key }] : []
+        }),
         receipts: receiptsOf(ids),
       }
     },
@@ -161,7 +174,8 @@ function ledgerOf(db: DatabaseSync, tables: string): Ledger {
       return { type: 'known', receipts: receiptsOf(batch.receipts.map((row) => row.id)) }
     },
     async outbox(partition, limit) {
-      return outbox.all(partition, limit) as unknown as StoredEvent[]
+      const rows = outbox.all(partition, limit) as unknown as Read<StoredEvent, 'id' | 'key'>[]
+      return rows.map((row) => ({ ...row, id: textOf(row.id), key: textOf(row.key) }))
     },
     async published(partition, position) {
       // A deletion that a power cut undoes has events published twice, which may happen anyway: not worth a wait for the disk.
