@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
  * How many tokens one grant may reserve, and so by how many microseconds the tokens of a key may run ahead of the
  * server's clock. A grant lives for a millisecond or more, so the clock has passed its last token before it can expire:
  * what the key says may then be lost with it, and a token that begins at the time is still greater. A grant that would
- * go further gets fewer, at the least one; one for each run of a script is less than one for each microsecond.
+ * go further gets fewer, at the least one: no server makes more than one grant in a microsecond.
  */
 export const tokensAheadMax = 1_000
 
