@@ -5,9 +5,9 @@ import { inspect } from './quorum/inspect.ts'
 import { type QuorumNode, quorumNode } from './quorum/node.ts'
 import { readName } from './quorum/round.ts'
 
-import { type Ioredis, type NodeRedis, redisPort } from './redis-client.ts'
+import { type Ioredis, type NodeRedis, redisPort } from './redis/client.ts'
 
-export type { Ioredis, NodeRedis } from './redis-client.ts'
+export type { Ioredis, NodeRedis } from './redis/client.ts'
 
 export interface RedisQuorumLocksOptions {
   /** Begins the name of every key and channel; the same for all who contend. `headrace:quorum` by default. */

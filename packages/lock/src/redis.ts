@@ -1,17 +1,10 @@
 import { type Clock, checkInteger, HeadraceError } from '@headrace/core'
 import type { AcquireRequest, LockDriver, LockState, Party, Standing } from './driver.ts'
-import { type Ioredis, type NodeRedis, redisPort } from './redis-client.ts'
-import {
-  acquireScript,
-  evictScript,
-  inspectScript,
-  releaseScript,
-  renewScript,
-  type Script,
-  tokensAheadMax,
-} from './redis-scripts.ts'
+import { type Ioredis, type NodeRedis, redisPort } from './redis/client.ts'
+import { acquireScript, evictScript, inspectScript, releaseScript, renewScript, type Script } from './redis/scripts.ts'
+import { tokensAheadMax } from './redis/state.ts'
 
-export type { Ioredis, NodeRedis } from './redis-client.ts'
+export type { Ioredis, NodeRedis } from './redis/client.ts'
 
 export interface RedisLocksOptions {
   /** Begins the name of every key and channel; the same for all who contend. `headrace:lock` by default. */

@@ -8,6 +8,15 @@ export interface BatchTime {
   predictMs(writes: number): number
   /** How large batches have been lately; 0 before anything was seen. */
   readonly usualWrites: number
+  /** How long the last of a line takes to be answered, while a batch is under way or not. */
+  lineMs(line: {
+    /** Those in the line, the last included. */
+    readonly ahead: number
+    readonly batchMax: number
+    /** The size of the batch that is under way, 0 for none, and since when. */
+    readonly inBatch: number
+    readonly elapsedMs: number
+  }): number
   readonly fixedMs: number
   readonly perWriteMs: number
   /** How far batches lie off the line, on average. One that was stuck for a moment weighs less in it than in a variance. */
@@ -34,6 +43,8 @@ export function batchTime(): BatchTime {
     return Math.min(Math.max(0, covariance / varianceWrites), meanMs / Math.max(1, meanWrites))
   }
 
+  const predictMs = (writes: number) => (writes === 0 ? 0 : fixedMs + perWriteMs * writes)
+
   return {
     observe(writes, ms) {
       const offMs = weight === 0 ? 0 : Math.abs(ms - fixedMs - perWriteMs * writes)
@@ -50,7 +61,20 @@ export function batchTime(): BatchTime {
       perWriteMs = slope()
       fixedMs = Math.max(0, meanMs - perWriteMs * meanWrites)
     },
-    predictMs: (writes) => (writes === 0 ? 0 : fixedMs + perWriteMs * writes),
+    predictMs,
+    lineMs({ ahead, batchMax, inBatch, elapsedMs }) {
+      const whole = Math.floor(ahead / batchMax)
+      const rest = ahead - whole * batchMax
+      // A batch is answered as a whole, and others join it before its turn comes.
+      const last = rest === 0 ? 0 : Math.max(rest, Math.min(batchMax, meanWrites))
+      const batches = whole + Math.sign(rest) + Math.sign(inBatch)
+      // One that is overdue by some time is expected to take as long again.
+      const current = inBatch === 0 ? 0 : Math.abs(predictMs(inBatch) - elapsedMs)
+      // Who is let in should be answered in time, not just in half of the cases. Four mean deviations are what TCP waits for
+      // an answer on top of the usual (V. Jacobson, "Congestion avoidance and control", 1988).
+      const margin = 4 * deviationMs * Math.sqrt(batches)
+      return current + whole * predictMs(batchMax) + predictMs(last) + margin
+    },
     get usualWrites() {
       return meanWrites
     },

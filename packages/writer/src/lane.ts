@@ -255,18 +255,7 @@ export function createLane<State, Command, Result, Event>(
     predictMs(nowMs) {
       // An idle lane takes what comes, whatever its last batches took: else it would never learn that it is quicker now.
       if (running === undefined) return 0
-      const ahead = waiting.size + 1
-      const whole = Math.floor(ahead / batchMax)
-      const rest = ahead - whole * batchMax
-      // A batch is answered as a whole, and others join it before its turn comes.
-      const last = rest === 0 ? 0 : Math.max(rest, Math.min(batchMax, time.usualWrites))
-      const batches = whole + Math.sign(rest) + Math.sign(inBatch)
-      // One that is overdue by some time is expected to take as long again.
-      const current = inBatch === 0 ? 0 : Math.abs(time.predictMs(inBatch) - (nowMs - startedMs))
-      // Who is let in should be answered in time, not just in half of the cases. Four mean deviations are what TCP waits for
-      // an answer on top of the usual (V. Jacobson, "Congestion avoidance and control", 1988).
-      const margin = 4 * time.deviationMs * Math.sqrt(batches)
-      return current + whole * time.predictMs(batchMax) + time.predictMs(last) + margin
+      return time.lineMs({ ahead: waiting.size + 1, batchMax, inBatch, elapsedMs: nowMs - startedMs })
     },
     overdue(pending) {
       if (pending.sent) return new HeadraceError('TIMEOUT', 'the store has not answered in time', { cause: failure })

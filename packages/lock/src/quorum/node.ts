@@ -1,5 +1,5 @@
 import { type Clock, within } from '@headrace/core'
-import { type Ioredis, type NodeRedis, type RedisPort, redisPort } from '../redis-client.ts'
+import { type Ioredis, type NodeRedis, type RedisPort, redisPort } from '../redis/client.ts'
 import { script } from './script.ts'
 
 /** What the script answers to one operation, or why there is no answer. */

@@ -12,6 +12,7 @@ import {
   verdict,
   vote,
 } from '../../../../packages/lock/src/quorum/rules.ts'
+// The rules are no public name of the lock. That package.json names @headrace/lock all the same has nx run this when they change.
 import type { Model } from '../search.ts'
 import { attempt, layoutOf, link, node, phase, sortColumns, whole } from './layout.ts'
 

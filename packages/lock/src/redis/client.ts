@@ -1,4 +1,4 @@
-import type { Script } from './redis-scripts.ts'
+import type { Script } from './scripts.ts'
 
 type Argument = string | number
 

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 /**
  * How many tokens one grant may reserve, and so by how many microseconds the tokens of a key may run ahead of the
  * server's clock. A grant lives for a millisecond or more, so the clock has passed its last token before it can expire:
@@ -24,20 +22,20 @@ export const tokensAheadMax = 1_000
  * any string is taken apart: with a hash in place of the string it took the server three times as long.
  * Only <key> is declared: the others follow from it and share its hash tag.
  */
-const head = `
+export const head: string = `
 local HELD, QUEUED, GONE, FAILED = 1, 2, 3, 4
 local AHEAD = ${tokensAheadMax}
 local call, match, format = redis.call, string.match, string.format
 `
 
-const clock = `
+export const clock: string = `
 local time = call('TIME')
 local us = time[1] * 1000000 + time[2]
 local now = math.floor(us / 1000)
 `
 
 // Defining a function costs as much as a command, so what only company needs comes after the fast path.
-const prelude = `
+export const prelude: string = `
 local keep = tonumber(ARGV[1])
 local claim, counted, channels = match(ARGV[2], '^(%d+) (%d) (.*)$')
 claim, counted = tonumber(claim), counted == '1'
@@ -208,217 +206,3 @@ local function standing(key, state, id)
   if call('ZSCORE', key .. ':q', id) then return QUEUED, left(key, state), 0 end
 end
 `
-
-const acquireFast = `
-local reply = { now }
-local present = format('%d', us)
-local ttl, exclusive = ARGV[3], string.byte(ARGV[4]) == 48
-local rest
-for n, key in ipairs(KEYS) do
-  local at = n * 3
-  local value = redis.pcall('GET', key)
-  local first, tokens
-  if type(value) == 'string' then first, tokens = match(value, '^f(%d+) (%d+)$') end
-  if exclusive and (first or not value) then
-    -- As in nextTokens; nobody asks for more than AHEAD.
-    local token, text, count, grant = us, present, 0, ARGV[n + 4]
-    if first and first + tokens > us then
-      token = first + tokens
-      text = format('%d', token)
-      local asked, whose = match(grant, '^(%d+)(.*)$')
-      count = math.max(1, math.min(asked, us + AHEAD - token))
-      grant = format('%d%s', count, whose)
-    end
-    call('SET', key, 'x' .. text .. ' ' .. grant, 'PX', ttl)
-    reply[at - 1], reply[at], reply[at + 1] = HELD, token, count
-  else
-    reply[at - 1], reply[at], reply[at + 1] = FAILED, '', 0
-    rest = rest or {}
-    rest[#rest + 1] = n
-  end
-end
-if not rest then return reply end
-`
-
-const answer = `
-local function answer(n, code, value, count)
-  local at = n * 3 - 1
-  reply[at], reply[at + 1], reply[at + 2] = code, value, count
-end
-`
-
-const acquireRest = `
-local weight, capacity, wait = match(ARGV[4], '^(%d+) (%d+) (%d+)$')
-ttl, wait, weight, capacity = tonumber(ttl), tonumber(wait), tonumber(weight), tonumber(capacity)
-for _, n in ipairs(rest) do
-  local key = KEYS[n]
-  local tokens, id, label = match(ARGV[n + 4], '^(%d+) (%S+) (.*)$')
-  tokens = tonumber(tokens)
-  local state, err = load(key)
-  if err then
-    answer(n, FAILED, err, 0)
-  else
-    local r = { ttl, tokens, weight, capacity, label, now + wait, 0, now, 0 }
-    if state.company then serve(key, state, id) end
-    local code, value, count = standing(key, state, id)
-    if code then
-      answer(n, code, value, count)
-    elseif (not state.company or call('EXISTS', key .. ':q') == 0) and fits(key, state, weight, capacity) then
-      answer(n, HELD, admit(key, state, id, r, ttl))
-    elseif wait > 0 then
-      local newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')
-      r[TICKET] = (tonumber(newest[2]) or 0) + 1
-      call('ZADD', key .. ':q', r[TICKET], id)
-      write(key, id, r)
-      last(key .. ':q', wait)
-      last(key .. ':i', wait)
-      state.company = true
-      answer(n, QUEUED, left(key, state), 0)
-    else
-      answer(n, GONE, left(key, state), 0)
-    end
-    save(key, state)
-  end
-end
-return reply`
-
-const renewBody = `
-for n, key in ipairs(KEYS) do
-  local id, ttl, wait = ARGV[n * 3], tonumber(ARGV[n * 3 + 1]), tonumber(ARGV[n * 3 + 2])
-  local state, err = load(key)
-  if err then
-    answer(n, FAILED, err, 0)
-  else
-    if state.id == id then
-      state.untilMs = now + ttl
-    else
-      local r = record(key, id)
-      if r and r[TOKEN] > 0 then
-        if sharing(key) > 0 and call('ZSCORE', key .. ':s', id) then
-          call('ZADD', key .. ':s', now + ttl, id)
-          last(key .. ':s', ttl)
-          last(key .. ':i', ttl)
-        end
-        state.company = true
-      elseif r then
-        r[UNTIL] = now + wait
-        write(key, id, r)
-        if call('ZREM', key .. ':a', id) == 1 then call('ZADD', key .. ':q', r[TICKET], id) end
-        last(key .. ':q', wait)
-        last(key .. ':i', wait)
-        state.company = true
-      end
-      if state.company then serve(key, state, id) end
-    end
-    local code, value, count = standing(key, state, id)
-    answer(n, code or GONE, value or -1, count or 0)
-    -- Nothing is written about a key of which nothing is known.
-    if state.id or state.company or state.first > 0 then save(key, state) end
-  end
-end
-return reply`
-
-const releaseFast = `
-local reply = {}
-local rest
-for n, key in ipairs(KEYS) do
-  local id = ARGV[n + 2]
-  local value = redis.pcall('GET', key)
-  local issued, holder
-  if type(value) == 'string' then issued, holder = match(value, '^x(%d+ %d+) (%S+)') end
-  if holder == id then
-    call('SET', key, 'f' .. issued, 'PX', ARGV[1])
-    reply[n] = HELD
-  else
-    reply[n] = FAILED
-    rest = rest or {}
-    rest[#rest + 1] = n
-  end
-end
-if not rest then return reply end
-`
-
-const releaseRest = `
-for _, n in ipairs(rest) do
-  local key, id = KEYS[n], ARGV[n + 2]
-  local state, err = load(key)
-  if err then
-    reply[n] = err
-  elseif state.id == id then
-    state.id = nil
-    serve(key, state)
-    save(key, state)
-    reply[n] = HELD
-  elseif state.company then
-    local held = call('ZSCORE', key .. ':s', id)
-    call('ZREM', key .. ':s', id)
-    leave(key, id)
-    serve(key, state)
-    save(key, state)
-    reply[n] = held and tonumber(held) > now and HELD or GONE
-  else
-    reply[n] = GONE
-  end
-end
-return reply`
-
-const evictBody = `
-local key, word = KEYS[1], ARGV[3]
-local state, err = load(key)
-if err then return redis.error_reply(err) end
-local ids = {}
-if state.id then ids[1] = state.id end
-if state.company and sharing(key) > 0 then
-  for _, id in ipairs(call('ZRANGE', key .. ':s', 0, -1)) do ids[#ids + 1] = id end
-end
-for _, id in ipairs(ids) do
-  tell(id, word .. ' ' .. id)
-  if word == 'l' then
-    if state.id == id then state.id = nil end
-    call('ZREM', key .. ':s', id)
-    leave(key, id)
-  end
-end
-if word == 'l' and #ids > 0 then
-  serve(key, state)
-  save(key, state)
-end
-return #ids`
-
-const inspectBody = `
-local key = KEYS[1]
-local state, err = load(key)
-if err then return redis.error_reply(err) end
-local parties = {}
-local function party(role, id, r, sinceMs, untilMs)
-  parties[#parties + 1] = { role, id, r[LABEL], format('%d', r[TOKEN]), now - sinceMs, untilMs - now, r[WEIGHT], r[CAPACITY] }
-end
-if state.id then party('h', state.id, { 0, 0, 0, 0, state.label, 0, 0, 0, state.first }, state.since, state.untilMs) end
-sharing(key)
-local shared = call('ZRANGE', key .. ':s', 0, -1, 'WITHSCORES')
-for n = 1, #shared, 2 do
-  local r = record(key, shared[n])
-  if r then party('h', shared[n], r, r[SINCE], tonumber(shared[n + 1])) end
-end
-for _, id in ipairs(call('ZRANGE', key .. ':q', 0, 999)) do
-  local r = record(key, id)
-  if r and r[UNTIL] > now then party('q', id, r, r[SINCE], r[UNTIL]) end
-end
-return parties`
-
-/** A script and the name under which the server knows it once it has run. */
-export interface Script {
-  readonly text: string
-  readonly sha: string
-}
-
-function script(...parts: string[]): Script {
-  const text = head + parts.join('')
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
-}
-
-export const acquireScript: Script = script(clock, acquireFast, prelude, answer, acquireRest)
-export const renewScript: Script = script(clock, 'local reply = { now }', prelude, answer, renewBody)
-export const releaseScript: Script = script(releaseFast, clock, prelude, releaseRest)
-export const evictScript: Script = script(clock, prelude, evictBody)
-export const inspectScript: Script = script(clock, prelude, inspectBody)
