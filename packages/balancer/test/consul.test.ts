@@ -270,6 +270,20 @@ describe('register', () => {
     expect(asked.filter((path) => path === 'register').length).toBe(2)
   })
 
+  it('says that it is registered again also where the answer to that was lost', async () => {
+    const { clock, asked, consul } = listener(200, 404, 503, 200, 200)
+    const events: string[] = []
+    await using _registration = await register(consul, description, {
+      ttlMs: 3_000,
+      clock,
+      random: seededRandom(1),
+      observe: ({ type }) => void events.push(type),
+    })
+    await clock.advance(2_900)
+    expect(events).toEqual(['heartbeat-failed', 'registered-again'])
+    expect(asked.filter((path) => path === 'register').length).toBe(2)
+  })
+
   it('throws where the first announcement fails, and leaves nothing running', async () => {
     const { clock, consul } = listener(500)
     await expect(register(consul, description, { clock })).rejects.toMatchObject({ code: 'UNAVAILABLE' })

@@ -94,6 +94,7 @@ export async function register(
       },
     })
 
+  let forgotten = false
   const pass = async (signal: AbortSignal) => {
     try {
       await ask(`/v1/agent/check/pass/${encodeURIComponent(`service:${id}`)}`, {
@@ -104,9 +105,12 @@ export async function register(
     } catch (error) {
       // Older agents answer 500 to a check that they do not know, newer ones 404.
       if (!isHeadraceError(error, 'REJECTED') && !/does not have associated TTL/i.test(String(error))) throw error
+      forgotten = true
       await announce(signal)
-      observe?.({ type: 'registered-again' })
     }
+    // An announcement whose answer came too late may have taken effect: then the sign of life after it gets through.
+    if (forgotten) observe?.({ type: 'registered-again' })
+    forgotten = false
   }
 
   async function keepAlive(signal: AbortSignal): Promise<void> {
