@@ -34,6 +34,7 @@ await Promise.all(
     }
   }),
 )
-process.stdout.write(`${JSON.stringify({ counts, waitsMs, commands: locks.commands })}\n`)
+const seen = JSON.stringify({ counts, waitsMs, commands: locks.commands })
 await locks.close()
-process.exit()
+// A long line is not out yet when write returns.
+process.stdout.write(`${seen}\n`, () => process.exit())

@@ -52,7 +52,7 @@ function contender(options: object, { signal }: BenchContext) {
   const lines = createInterface({ input: child.stdout! })
   const failed = new Promise<never>((_, reject) => {
     child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`a contender ended with ${code}`)))
+    child.once('close', (code) => reject(new Error(`a contender ended with ${code}`)))
   })
   failed.catch(() => {})
   const ready = Promise.withResolvers<void>()
