@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { openGuest } from './session.ts'
-import { type LockRule, lockRule } from './subject.ts'
+import { expiryRule, inTime, type LockRule, lockRule } from './subject.ts'
 
 export const basicRules: readonly LockRule[] = [
   lockRule('grants a free key', async ({ a }) => {
@@ -34,29 +34,36 @@ export const basicRules: readonly LockRule[] = [
     assert.equal((await a.renew('k', 'never')).state, 'gone')
     await a.hold('k', '1')
   }),
-  lockRule('the ttl ends', async ({ a, b, ttlMs, elapse }) => {
+  expiryRule('the ttl ends', async ({ a, b, ttlMs, elapse }) => {
     await a.hold('k', '1')
     await elapse(ttlMs * 1.3)
     await b.hold('k', '1')
   }),
-  lockRule('an expired owner cannot release the next holder', async ({ a, b, ttlMs, elapse }) => {
+  expiryRule('an expired owner cannot release the next holder', async ({ a, b, ttlMs, longMs, elapse }) => {
     await a.hold('k', '1')
     await elapse(ttlMs * 1.3)
-    await b.hold('k', '1')
+    await b.hold('k', '1', { ttlMs: longMs })
     assert.equal(await a.release('k', '1'), false)
     assert.equal((await a.acquire('k', '2')).state, 'gone')
   }),
-  lockRule('an expired owner cannot renew', async ({ a, ttlMs, elapse }) => {
+  expiryRule('an expired owner cannot renew', async ({ a, ttlMs, elapse }) => {
     await a.hold('k', '1')
     await elapse(ttlMs * 1.3)
     assert.equal((await a.renew('k', '1')).state, 'gone')
   }),
-  lockRule('renew restarts the ttl', async ({ a, b, ttlMs, elapse }) => {
-    await a.hold('k', '1')
-    await elapse(ttlMs * 0.6)
-    assert.equal((await a.renew('k', '1')).state, 'held')
-    await elapse(ttlMs * 0.6)
-    assert.equal((await b.acquire('k', '1')).state, 'gone')
+  expiryRule('renew restarts the ttl', async (the) => {
+    const { a, b, ttlMs, elapse } = the
+    await inTime(the, async (key, span) => {
+      const acquired = span()
+      await a.hold(key, '1')
+      await elapse(ttlMs * 0.6)
+      const renewed = span()
+      assert.equal((await a.renew(key, '1')).state, 'held')
+      acquired()
+      await elapse(ttlMs * 0.6)
+      assert.equal((await b.acquire(key, '1')).state, 'gone')
+      renewed()
+    })
   }),
   lockRule('a race has one winner', async ({ a, b }) => {
     const grants = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? a : b).acquire('k', `${n}`)))
@@ -70,10 +77,10 @@ export const basicRules: readonly LockRule[] = [
   }),
   lockRule(
     'answers the requests of one call in their order, each for itself',
-    async ({ a, b, ttlMs }) => {
+    async ({ a, b, longMs }) => {
       await b.hold('k0', '1')
       const keys = ['k0', 'k1', 'k2']
-      const request = { ttlMs, waitMs: 0, tokens: 1 }
+      const request = { ttlMs: longMs, waitMs: 0, tokens: 1 }
       const answers = await a.session.acquire(keys.map((key) => ({ key, id: a.id(key), ...request })))
       assert.deepEqual(
         answers.map(({ state }) => state),
@@ -84,7 +91,7 @@ export const basicRules: readonly LockRule[] = [
     },
     ({ batchMax }) => batchMax >= 3,
   ),
-  lockRule(
+  expiryRule(
     'tokens only grow, across release, expiry and sessions',
     async ({ a, b, ttlMs, elapse }) => {
       let last = 0n
@@ -110,9 +117,9 @@ export const basicRules: readonly LockRule[] = [
     },
     ({ fencing }) => fencing,
   ),
-  lockRule('a session that closes leaves the others alone', async ({ a, b, driver, clock, ttlMs }) => {
+  lockRule('a session that closes leaves the others alone', async ({ a, b, driver, clock, longMs }) => {
     await a.hold('k', '1')
-    const other = openGuest(driver, { clock, ttlMs })
+    const other = openGuest(driver, { clock, ttlMs: longMs })
     await other.hold('other', '1')
     await other.release('other', '1')
     await other.session.close()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { LockSupports } from '../driver.ts'
-import { type LockRule, lockRule } from './subject.ts'
+import { expiryRule, inTime, type LockRule, lockRule } from './subject.ts'
 
 const queues = ({ queue }: LockSupports) => queue !== 'none'
 
@@ -74,24 +74,29 @@ export const queueRules: readonly LockRule[] = [
     },
     queues,
   ),
-  lockRule(
+  expiryRule(
     'who waits gets the key when the ttl of the holder has ended',
-    async ({ a, b, ttlMs, elapse }) => {
-      await a.hold('k', '1')
-      await b.queue('k', 'w')
-      await elapse(ttlMs * 1.3)
-      assert.equal((await b.renew('k', 'w')).state, 'held')
-      assert.equal(await a.release('k', '1'), false)
-      assert.equal(await b.release('k', 'w'), true)
+    async (the) => {
+      const { a, b, ttlMs, longMs, elapse } = the
+      await inTime(the, async (key, span) => {
+        const held = span()
+        await a.hold(key, '1')
+        await b.queue(key, 'w', { ttlMs: longMs })
+        held()
+        await elapse(ttlMs * 1.3)
+        assert.equal((await b.renew(key, 'w', longMs)).state, 'held')
+        assert.equal(await a.release(key, '1'), false)
+        assert.equal(await b.release(key, 'w'), true)
+      })
     },
     queues,
   ),
   lockRule(
     'who has waited its time out is passed over',
     async ({ a, b, ttlMs, elapse }) => {
-      await a.hold('k', '1', { ttlMs: ttlMs * 20 })
+      await a.hold('k', '1')
       await a.queue('k', 'w1', { waitMs: ttlMs / 2 })
-      await b.queue('k', 'w2', { waitMs: ttlMs * 20 })
+      await b.queue('k', 'w2')
       await elapse(ttlMs)
       await a.release('k', '1')
       await b.turn('k', 'w2')

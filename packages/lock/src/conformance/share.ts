@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { LockSupports } from '../driver.ts'
-import { type LockRule, lockRule } from './subject.ts'
+import { expiryRule, inTime, type LockRule, lockRule } from './subject.ts'
 
 const shares = ({ shared }: LockSupports) => shared
 const queuesShares = ({ shared, queue }: LockSupports) => shared && queue !== 'none'
@@ -23,19 +23,26 @@ export const shareRules: readonly LockRule[] = [
     },
     shares,
   ),
-  lockRule(
+  expiryRule(
     'permits are granted up to the capacity, and each holder is renewed for itself',
-    async ({ a, b, ttlMs, elapse }) => {
-      await a.hold('k', 'p2', permits(2))
-      assert.equal((await b.acquire('k', 'p2', permits(2))).state, 'gone')
-      await b.hold('k', 'p1', permits(1))
-      assert.equal((await b.acquire('k', 'x', permits(1))).state, 'gone')
-      await elapse(ttlMs * 0.6)
-      assert.equal((await a.renew('k', 'p2')).state, 'held')
-      await elapse(ttlMs * 0.6)
-      assert.equal((await b.renew('k', 'p1')).state, 'gone')
-      await b.hold('k', 'x', permits(1))
-      assert.equal((await b.acquire('k', 'y', permits(1))).state, 'gone')
+    async (the) => {
+      const { a, b, ttlMs, elapse } = the
+      await inTime(the, async (key, span) => {
+        const acquired = span()
+        await a.hold(key, 'p2', permits(2))
+        assert.equal((await b.acquire(key, 'p2', permits(2))).state, 'gone')
+        await b.hold(key, 'p1', permits(1))
+        assert.equal((await b.acquire(key, 'x', permits(1))).state, 'gone')
+        await elapse(ttlMs * 0.6)
+        const renewed = span()
+        assert.equal((await a.renew(key, 'p2')).state, 'held')
+        acquired()
+        await elapse(ttlMs * 0.6)
+        assert.equal((await b.renew(key, 'p1')).state, 'gone')
+        await b.hold(key, 'x', permits(1))
+        assert.equal((await b.acquire(key, 'y', permits(1))).state, 'gone')
+        renewed()
+      })
     },
     shares,
   ),

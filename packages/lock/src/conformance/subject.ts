@@ -10,8 +10,10 @@ export interface LockSubject {
   readonly peer: LockDriver
   /** The clock of the client side. */
   readonly clock: Clock
-  /** The ttl that the rules use. Short, because rules wait for its end; not below 200 ms where time is real. */
+  /** The ttl for whose end rules wait, so a short one; not below 200 ms where time is real. */
   readonly ttlMs: number
+  /** For how long, by `clock`, a lease of that ttl is kept without renewal at least; `ttlMs` by default. */
+  readonly keptMs?: number
   /** How long a rule waits, in real time, for what must come without being asked for. 3 s by default. */
   readonly patienceMs?: number
   /** Lets time pass on both sides. */
@@ -20,23 +22,86 @@ export interface LockSubject {
 
 export type LockRule = Rule<LockSubject, LockSupports>
 
-/** Registers a sentence about two sessions, `a` and `b`, on the same keys. */
+/** A subject with two sessions on the same keys. */
+export interface Scene extends LockSubject {
+  readonly a: Guest
+  readonly b: Guest
+  /** A ttl that does not end while a rule is checked, however busy the machine is. */
+  readonly longMs: number
+}
+
+/** Registers a sentence about two sessions, `a` and `b`, whose requests have a ttl that does not end meanwhile. */
 export function lockRule(
   name: string,
-  check: (the: LockSubject & { readonly a: Guest; readonly b: Guest }) => Promise<void>,
+  check: (the: Scene) => Promise<void>,
   needs?: (supports: LockSupports) => boolean,
+): LockRule {
+  return ruleWith(name, check, ({ longMs }) => longMs, needs)
+}
+
+/** As `lockRule`, for a sentence about the end of the ttl: requests have the short one. */
+export function expiryRule(
+  name: string,
+  check: (the: Scene) => Promise<void>,
+  needs?: (supports: LockSupports) => boolean,
+): LockRule {
+  return ruleWith(name, check, ({ ttlMs }) => ttlMs, needs)
+}
+
+function ruleWith(
+  name: string,
+  check: (the: Scene) => Promise<void>,
+  ttlOf: (the: { readonly ttlMs: number; readonly longMs: number }) => number,
+  needs: ((supports: LockSupports) => boolean) | undefined,
 ): LockRule {
   return {
     name,
     ...(needs && { needs }),
     async check(subject) {
-      const a = openGuest(subject.driver, subject)
-      const b = openGuest(subject.peer, subject)
+      const { driver, peer, ttlMs } = subject
+      const longMs = Math.max(ttlMs, Math.min(60_000, driver.supports.ttlMaxMs))
+      const guest = { ...subject, ttlMs: ttlOf({ ttlMs, longMs }) }
+      const a = openGuest(driver, guest)
+      const b = openGuest(peer, guest)
       try {
-        await check({ ...subject, a, b })
+        await check({ ...subject, a, b, longMs })
       } finally {
         await Promise.all([a.session.close(), b.session.close()])
       }
     },
+  }
+}
+
+const attemptsMax = 10
+
+/**
+ * Checks what is true only while a lease of the short ttl lives. On a busy machine more may pass between two requests;
+ * what was seen then says nothing, and it is looked at again with another key.
+ * @param check begins a span before each request whose ttl it counts on, and ends it when that no longer matters.
+ */
+export async function inTime(
+  { clock, ttlMs, keptMs = ttlMs }: LockSubject,
+  check: (key: string, span: () => () => void) => Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const running = new Set<() => void>()
+    let longestMs = 0
+    const span = () => {
+      const sinceMs = clock.nowMs()
+      const end = () => {
+        if (running.delete(end)) longestMs = Math.max(longestMs, clock.nowMs() - sinceMs)
+      }
+      running.add(end)
+      return end
+    }
+    const failure = await check(`k${attempt}`, span).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    for (const end of running) end()
+    const late = longestMs >= keptMs
+    if (!failure && !late) return
+    if (failure && (!late || attempt === attemptsMax)) throw failure.error
+    if (attempt === attemptsMax) throw new Error(`this machine is too busy for a ttl of ${ttlMs} ms`)
   }
 }

@@ -24,7 +24,8 @@ export interface SessionOptions {
   readonly waitersMax: number
 }
 
-const looksMax = 100
+// How long a statement may take to reach the line. Longer than `callMs` of createLocks, which has given up by then.
+const beginMs = 10_000
 
 export function openLockSession(pool: PostgresPool, events: LockEvents, options: SessionOptions): LockSession {
   const { prefix, table, pooler, waitersMax } = options
@@ -162,16 +163,28 @@ export function openLockSession(pool: PostgresPool, events: LockEvents, options:
     )
     void follow(place, done)
     // A wait has no answer until it ends, so the server is asked whether it has begun. Most often it has.
-    for (let look = 0; look < looksMax && !over && common?.open; look++) {
-      const [row] = await common.ask(
-        'the line',
-        `select wait_event_type = 'Lock' as waits from pg_stat_get_activity($1)`,
-        [connection.pid],
-      )
-      if (row?.['waits']) break
-      await clock.sleep(1)
+    const untilMs = clock.nowMs() + beginMs
+    try {
+      for (let pauseMs = 1; !over && !(await waits(connection, request.ttlMs)); pauseMs = Math.min(2 * pauseMs, 50)) {
+        if (clock.nowMs() >= untilMs) throw new Error(`postgres has not begun to wait within ${beginMs} ms`)
+        await clock.sleep(pauseMs)
+      }
+    } catch (error) {
+      // Nobody knows whether it is in line: said to be, it would be passed by those who come later.
+      connection.close()
+      throw error
     }
     return standingOf(place)
+  }
+
+  const waits = async ({ pid }: Connection, ttlMs: number) => {
+    const common = await commonFor(ttlMs)
+    const [row] = await common.ask(
+      'the line',
+      `select wait_event_type = 'Lock' as waits from pg_stat_get_activity($1)`,
+      [pid],
+    )
+    return row?.['waits'] === true
   }
 
   const follow = async (place: Place, done: Promise<unknown>) => {

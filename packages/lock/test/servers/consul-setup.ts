@@ -20,6 +20,7 @@ export const onConsul = (driver: LockDriver, peer: LockDriver): LockSubject => (
   peer,
   clock: systemClock,
   ttlMs,
+  keptMs: 2 * ttlMs,
   elapse: (ms: number) => sleep(2 * ms),
 })
 

@@ -1,63 +1,11 @@
-import net, { type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { systemClock } from '@headrace/core'
-import { createLocks, type Lease, type LocksOptions } from '@headrace/lock'
-import { type PostgresLocksOptions, postgresLocks } from '@headrace/lock/postgres'
-import { type Server, startPostgres } from '@headrace/stack'
-import { Pool, type PoolConfig } from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type PostgresPool, postgresLocks } from '@headrace/lock/postgres'
+import { describe, expect, it } from 'vitest'
+import { addressOf, openGuest, postgresFixture } from './postgres-setup.ts'
 import { freshPrefix } from './redis-setup.ts'
 
-let server: Server
-let operator: Pool
-const endings: (() => Promise<unknown> | unknown)[] = []
-beforeAll(async () => {
-  server = await startPostgres()
-  operator = new Pool({ connectionString: server.url })
-  operator.on('error', () => {})
-})
-afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end()
-})
-afterAll(async () => {
-  await operator.end()
-  await server.stop()
-})
-
-const freshPool = (config: PoolConfig = {}) => {
-  const pool = new Pool({ connectionString: server.url, max: 20, ...config })
-  pool.on('error', () => {})
-  endings.push(() => pool.end())
-  return pool
-}
-
-/** Locks with a pool of their own; both are closed after the test. */
-const open = (options: LocksOptions & PostgresLocksOptions & { readonly config?: PoolConfig } = {}) => {
-  const pool = freshPool(options.config)
-  const locks = createLocks(postgresLocks(pool, options), options)
-  endings.push(() => locks.close())
-  return { locks, pool }
-}
-
-const lost = (lease: Lease) =>
-  new Promise<unknown>((resolve) => {
-    if (lease.signal.aborted) resolve(lease.signal.reason)
-    lease.signal.addEventListener('abort', () => resolve(lease.signal.reason))
-  })
-
-const waitingProcesses = async () => {
-  const { rows } = await operator.query<{ pid: number }>(
-    `select pid from pg_stat_activity where application_name like 'headrace lock%' and wait_event_type = 'Lock'`,
-  )
-  return rows.map(({ pid }) => pid)
-}
-
-const terminate = (waiting: boolean) =>
-  operator.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity
-     where application_name like 'headrace lock%' and (coalesce(wait_event_type, '') = 'Lock') = $1`,
-    [waiting],
-  )
+const fixture = postgresFixture()
+const { endings, freshPool, open, waitingProcesses } = fixture
 
 describe('work in common', () => {
   it.for([16, 0])('no update of two processes is lost and tokens grow, with %i hand-overs', async (handoverMax) => {
@@ -140,149 +88,66 @@ describe('work in common', () => {
   })
 
   it('who has waited its time out is not granted, and in nobody’s way', async () => {
-    const told: string[] = []
-    const nothing = () => {}
-    const session = 'e'.repeat(32)
-    const remote = postgresLocks(freshPool(), { prefix: freshPrefix() }).open({
-      ...{ clock: systemClock, session, lost: nothing, asked: nothing, missed: nothing },
-      granted: (id) => told.push(id.slice(-1)),
-    })
-    endings.push(() => remote.close())
-    const request = (n: number, waitMs: number) => ({
-      key: 'k',
-      id: `${session}.${n}`,
-      ttlMs: 60_000,
-      waitMs,
-      tokens: 1,
-    })
-    for (const one of [request(1, 0), request(2, 50), request(3, 60_000)]) await remote.acquire([one])
+    const guest = openGuest(postgresLocks(freshPool(), { prefix: freshPrefix() }))
+    endings.push(() => guest.close())
+    await guest.ask(1)
+    await guest.ask(2, 50)
+    await guest.ask(3, 60_000)
     await sleep(100)
-    await remote.release([request(1, 0)])
-    await expect.poll(() => told).toEqual(['3'])
+    await guest.release(1)
+    await expect.poll(() => guest.told).toEqual([3])
+  })
+
+  it('who was told that it waits is in line, however long the server takes to get there', async () => {
+    const prefix = freshPrefix()
+    const pool = freshPool()
+    const slow: PostgresPool = {
+      async connect() {
+        const client = await pool.connect()
+        return {
+          async query(text, values) {
+            if (text.startsWith('select pg_advisory_lock')) await sleep(700)
+            return await client.query(text, values)
+          },
+          release: (destroy) => client.release(destroy),
+          on: (event, listener) => client.on(event as 'error', listener),
+        }
+      },
+    }
+    const [a, b] = [freshPool(), slow].map((from) => openGuest(postgresLocks(from, { prefix })))
+    for (const guest of [a!, b!]) endings.push(() => guest.close())
+    expect(await a!.ask(1)).toBe('held')
+    expect(await b!.ask(1, 60_000)).toBe('queued')
+    await a!.release(1)
+    expect(await a!.ask(2)).toBe('gone')
+    await expect.poll(() => b!.told).toEqual([1])
   })
 
   it('tokens go on growing when their table is lost, and old rows are removed', async () => {
     const table = `tokens_${Date.now()}`
     const { locks } = open({ prefix: freshPrefix(), table })
     const first = await locks.withLock('k', ({ token }) => token)
-    await operator.query(`drop table ${table}`)
+    await fixture.operator.query(`drop table ${table}`)
     expect(await locks.withLock('k', ({ token }) => token)).toBeGreaterThan(first)
-    await operator.query(`update ${table} set token = 9000000000000000`)
-    await operator.query(`insert into ${table} values (1, 1), (2, 9000000000000000)`)
+    await fixture.operator.query(`update ${table} set token = 9000000000000000`)
+    await fixture.operator.query(`insert into ${table} values (1, 1), (2, 9000000000000000)`)
     expect(await open({ prefix: freshPrefix(), table }).locks.withLock('k2', () => 'done')).toBe('done')
-    expect((await operator.query(`select from ${table} where lock = 1`)).rowCount).toBe(0)
-    expect((await operator.query(`select from ${table}`)).rowCount).toBe(3)
+    expect((await fixture.operator.query(`select from ${table} where lock = 1`)).rowCount).toBe(0)
+    expect((await fixture.operator.query(`select from ${table}`)).rowCount).toBe(3)
     expect(await locks.withLock('k', ({ token }) => token)).toBe(9_000_000_000_000_001n)
   })
 
   it('a role that may not write tokens is refused for good, and holds nothing', async () => {
     const table = `locked_${Date.now()}`
-    await operator.query(`create table ${table} (lock bigint primary key, token bigint not null)`)
-    await operator.query(`create role ${table} login`)
+    await fixture.operator.query(`create table ${table} (lock bigint primary key, token bigint not null)`)
+    await fixture.operator.query(`create role ${table} login`)
     const prefix = freshPrefix()
     const { locks } = open({
       prefix,
       table,
-      config: { user: table, connectionString: undefined, ...addressOf(server.url) },
+      config: { user: table, connectionString: undefined, ...addressOf(fixture.server.url) },
     })
     await expect(locks.acquire('k')).rejects.toMatchObject({ code: 'REJECTED' })
     expect(await open({ prefix }).locks.tryAcquire('k')).not.toBeNull()
   })
 })
-
-const addressOf = (url: string) => {
-  const { hostname, port } = new URL(url)
-  return { host: hostname, port: Number(port), database: 'postgres' }
-}
-
-describe('what goes wrong', () => {
-  it('a connection that is terminated is a lost lease, at once', async () => {
-    const prefix = freshPrefix()
-    const { locks } = open({ prefix, ttlMs: 60_000 })
-    const lease = await locks.acquire('k')
-    const began = performance.now()
-    await terminate(false)
-    expect(await lost(lease)).toMatchObject({ code: 'LOST' })
-    expect(performance.now() - began).toBeLessThan(1_000)
-    expect(await lease.release()).toBe(false)
-    expect((await locks.acquire('k')).token).toBeGreaterThan(lease.token)
-  })
-
-  it('who waited on a connection that is terminated queues again', async () => {
-    const prefix = freshPrefix()
-    const one = open({ prefix })
-    const two = open({ prefix, waitMs: 10_000 })
-    const lease = await one.locks.acquire('k')
-    const waiting = two.locks.acquire('k')
-    await expect.poll(async () => (await terminate(true)).rowCount).toBe(1)
-    await sleep(100)
-    await lease.release()
-    expect((await waiting).token).toBeGreaterThan(lease.token)
-  })
-
-  it('a waiter that gives up leaves the line to those behind it', async () => {
-    const prefix = freshPrefix()
-    const [one, two, three] = [open({ prefix }), open({ prefix }), open({ prefix })]
-    const lease = await one.locks.acquire('k')
-    await expect(two.locks.acquire('k', { waitMs: 100 })).rejects.toMatchObject({ code: 'TIMEOUT' })
-    await expect.poll(waitingProcesses, { timeout: 3_000 }).toEqual([])
-    const waiting = three.locks.acquire('k')
-    await sleep(100)
-    await lease.release()
-    await (await waiting).release()
-  })
-
-  it('a server that is killed and started again has let go of everything, and says so', async () => {
-    const { locks } = open({ prefix: freshPrefix(), ttlMs: 60_000 })
-    const lease = await locks.acquire('k')
-    await server.kill()
-    expect(await lost(lease)).toMatchObject({ code: 'LOST' })
-    await expect(locks.acquire('k')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-    await server.restart()
-    expect((await locks.acquire('k')).token).toBeGreaterThan(lease.token)
-  })
-
-  it('a server that hangs makes the call time out, and what it granted after that is given back', async () => {
-    const prefix = freshPrefix()
-    const one = open({ prefix, callMs: 300 })
-    const two = open({ prefix })
-    await one.locks.withLock('warm', () => {})
-    await one.locks.withLock('warm', () => {})
-    const { rows } = await operator.query(
-      `select pid from pg_stat_activity where application_name like 'headrace lock%' order by backend_start`,
-    )
-    process.kill(rows.at(-1).pid, 'SIGSTOP')
-    await expect(one.locks.acquire('k')).rejects.toMatchObject({ code: 'TIMEOUT' })
-    process.kill(rows.at(-1).pid, 'SIGCONT')
-    const lease = await two.locks.acquire('k')
-    expect(lease.held).toBe(true)
-  })
-
-  it('a pooler in between is refused, unless it is said to keep sessions', async () => {
-    const pooler = await likePooler(server.url)
-    endings.push(pooler.close)
-    const config = { connectionString: undefined, ...addressOf(server.url), user: 'postgres', port: pooler.port }
-    await expect(open({ prefix: freshPrefix(), config }).locks.acquire('k')).rejects.toMatchObject({ code: 'REJECTED' })
-    const { locks } = open({ prefix: freshPrefix(), config, pooler: 'session' })
-    expect((await locks.acquire('k')).held).toBe(true)
-  })
-})
-
-/** A proxy that says, as poolers do, a process number of its own making when a connection begins. */
-async function likePooler(url: string) {
-  const { hostname, port } = new URL(url)
-  const proxy = net.createServer((client) => {
-    const upstream = net.connect(Number(port), hostname)
-    client.on('error', () => upstream.destroy()).on('close', () => upstream.destroy())
-    upstream.on('error', () => client.destroy()).on('close', () => client.destroy())
-    client.pipe(upstream)
-    upstream.on('data', (chunk: Buffer) => {
-      // BackendKeyData: 'K', the length 12, process number, key.
-      const at = chunk.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]))
-      if (at >= 0) chunk.writeInt32BE(1_234_567, at + 5)
-      client.write(chunk)
-    })
-  })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  return { port: (proxy.address() as AddressInfo).port, close: () => proxy.close() }
-}
