@@ -11,6 +11,8 @@ export interface MulticlassNetwork {
 
 /**
  * A closed network with several classes, exact mean value analysis over all populations up to the given one (Reiser & Lavenberg, 1980).
+ * Those at a station share it equally, and their services may be of any distribution; or it serves in order of arrival, and then they are
+ * exponential and a visit takes all classes the same mean time (F. Baskett et al., 1975).
  * @param network.demands demands[class][station], in seconds. @param network.delay which stations never make anybody wait.
  * @param network.populations of each class; the product of (population + 1) may be up to 1e6.
  */

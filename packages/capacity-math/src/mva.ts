@@ -13,7 +13,7 @@ export interface ClosedNetwork {
 
 /**
  * A closed network of single-server stations with a fixed population, exact mean value analysis (M. Reiser & S. Lavenberg, 1980):
- * R_k(n) = D_k (1 + Q_k(n-1)), X(n) = n / (Z + Σ R_k).
+ * R_k(n) = D_k (1 + Q_k(n-1)), X(n) = n / (Z + Σ R_k). Services are exponential, or the stations are shared equally.
  * @param network.demands seconds that one request needs of each station in all. @param network.thinkTime Z, in seconds.
  * @param network.population an integer from 1 to 1e6.
  */
@@ -50,7 +50,7 @@ export interface ClosedStation {
 
 /**
  * A closed network whose stations have several servers, by convolution (J. P. Buzen, 1973). Mean value analysis with load-dependent
- * stations loses all digits under load (Reiser 1981); this adds positive terms only.
+ * stations loses all digits under load (Reiser 1981); this adds positive terms only. Services are exponential.
  * @param network.population an integer from 1 to 10,000.
  */
 export function closedNetwork(network: {

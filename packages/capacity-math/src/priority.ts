@@ -1,5 +1,6 @@
 import { approximateQueue } from './approximate-queue.ts'
 import { checkInteger, checkNumber, checkRate, magnitudeMax } from './checks.ts'
+import { erlangB } from './erlang-b.ts'
 import { erlangC } from './erlang-c.ts'
 import type { StableQueue, UnstableQueue } from './queue.ts'
 
@@ -25,7 +26,8 @@ const resuming: readonly string[] = Object.freeze([
 /**
  * One server and classes of different importance, the first the most important. `nonpreemptive`: the wait of class k is
  * λ E S² / (2 (1 - σ_(k-1)) (1 - σ_k)), σ_k the load of the first k (A. Cobham, 1954). `preemptive-resume`: its response is
- * s_k / (1 - σ_(k-1)) + Σ_(i ≤ k) λ_i E S_i² / (2 (1 - σ_(k-1)) (1 - σ_k)). The means are exact, the distributions approximations.
+ * s_k / (1 - σ_(k-1)) + Σ_(i ≤ k) λ_i E S_i² / (2 (1 - σ_(k-1)) (1 - σ_k)). The means are exact, the distributions approximations;
+ * `pWait` is the share that does not begin at once.
  * @returns one queue per class; unstable from the first class on that finds no time left.
  */
 export function priorityQueue(queue: {
@@ -33,8 +35,7 @@ export function priorityQueue(queue: {
   readonly discipline: 'nonpreemptive' | 'preemptive-resume'
 }): (StableQueue | UnstableQueue)[] {
   const { classes, discipline } = queue
-  if (discipline !== 'nonpreemptive' && discipline !== 'preemptive-resume')
-    throw new TypeError(`discipline must be nonpreemptive or preemptive-resume, received ${String(discipline)}`)
+  checkDiscipline(discipline)
   const preemptive = discipline === 'preemptive-resume'
   const assumptions = preemptive ? resuming : waiting
   classes.forEach(checkClass)
@@ -73,28 +74,50 @@ export function priorityQueue(queue: {
 }
 
 /**
- * c servers, one exponential service time, classes of different importance that do not interrupt: Wq of class k is
- * C / (c μ (1 - σ_(k-1)) (1 - σ_k)) with Erlang's C of the whole (R. H. Davis, 1966).
+ * c servers, one exponential service time, classes of different importance. `nonpreemptive`: Wq of class k is
+ * C / (c μ (1 - σ_(k-1)) (1 - σ_k)) with Erlang's C of the whole (R. H. Davis, 1966). `preemptive-resume`: the first k classes see
+ * only each other and are M/M/c, so that λ_k Wq of class k is what it adds to their Lq; the time in the line of one that is interrupted
+ * counts as well.
  * @param queue.lambdas arrivals per second of each class, the most important first; together below servers × mu.
+ * @param queue.discipline 'nonpreemptive' by default.
  */
 export function mmcPriorityWaits(queue: {
   readonly lambdas: readonly number[]
   readonly mu: number
   readonly servers: number
+  readonly discipline?: 'nonpreemptive' | 'preemptive-resume'
 }): number[] {
-  const { lambdas, mu, servers } = queue
+  const { lambdas, mu, servers, discipline = 'nonpreemptive' } = queue
   checkNumber('mu', mu, 1 / magnitudeMax, magnitudeMax)
   checkInteger('servers', servers, 1)
+  checkDiscipline(discipline)
   for (const lambda of lambdas) checkRate('lambdas', lambda)
   const capacity = servers * mu
   const all = lambdas.reduce((sum, it) => sum + it, 0)
-  const pWait = erlangC({ servers, load: all / mu })
+  const whole = erlangC({ servers, load: all / mu })
   let before = 0
   return lambdas.map((lambda) => {
-    const spareBefore = capacity - before
+    const others = before
     before += lambda
-    return (pWait * capacity) / spareBefore / (capacity - before)
+    const shared = capacity / (capacity - others) / (capacity - before)
+    if (discipline === 'nonpreemptive') return whole * shared
+    // (Lq - Lq') / λ in two parts, of what changes in Lq = C Λ / (c μ - Λ).
+    const more = others === 0 ? 0 : (others * growthOfC(servers, others / mu, before / mu)) / mu / (capacity - others)
+    return erlangC({ servers, load: before / mu }) * shared + more
   })
+}
+
+/** (C(b) - C(a)) / (b - a), of loads so near each other that the difference would lose its digits the slope in their middle. */
+function growthOfC(servers: number, a: number, b: number): number {
+  if (b - a > 1e-5 * b) return (erlangC({ servers, load: b }) - erlangC({ servers, load: a })) / (b - a)
+  const load = (a + b) / 2
+  const blocking = erlangB({ servers, load })
+  return erlangC({ servers, load }) * (servers / load - 1 + (1 - blocking) / (servers - load * (1 - blocking)))
+}
+
+function checkDiscipline(discipline: string): void {
+  if (discipline !== 'nonpreemptive' && discipline !== 'preemptive-resume')
+    throw new TypeError(`discipline must be nonpreemptive or preemptive-resume, received ${String(discipline)}`)
 }
 
 function checkClass({ lambda, meanService, scv }: PriorityClass): void {

@@ -2,7 +2,8 @@
 export type { Measured } from './simulate/batch-means.ts'
 export { type SimulatedBatches, simulateBatchWriter, simulateFlush, simulateTokenBucket } from './simulate/batches.ts'
 export { type SimulatedNetwork, type SimulatedStation, simulateNetwork } from './simulate/network.ts'
-export { simulatePriority } from './simulate/priority.ts'
+export { type SimulatedPassage, simulatePassage } from './simulate/passage.ts'
+export { type SimulatedClass, simulatePriority } from './simulate/priority.ts'
 export { type QueueSimulation, type SimulatedQueue, simulateQueue } from './simulate/queue.ts'
 export {
   constantTime,
@@ -15,3 +16,5 @@ export {
   seededUniform,
   type Uniform,
 } from './simulate/random.ts'
+export { type SimulatedRetries, simulateRetries } from './simulate/retries.ts'
+export { type SimulatedSharing, simulateSharing } from './simulate/sharing.ts'

@@ -2,6 +2,8 @@ import { fc, test } from '@fast-check/vitest'
 import {
   erlangB,
   erlangC,
+  halfinWhitt,
+  halfinWhittBeta,
   logErlangB,
   logErlangC,
   minServersForBlocking,
@@ -104,6 +106,15 @@ describe('laws', () => {
 
   it('a hundred million erlangs are staffed exactly', () => {
     expect(minServersForWait({ load: 1e8, pWait: 0.01 })).toBe(100_023_751)
+  })
+
+  it('comes to what Halfin and Whitt say of very many servers', () => {
+    const load = 1e12
+    for (const beta of [0.2, 1, 2.5]) {
+      const servers = load + beta * Math.sqrt(load)
+      expect(erlangC({ servers, load }) / halfinWhitt(beta)).toBeCloseTo(1, 5)
+      expect(halfinWhittBeta(halfinWhitt(beta))).toBeCloseTo(beta, 12)
+    }
   })
 
   it('the limits are exact: no load, no servers', () => {

@@ -32,3 +32,10 @@ export function batchMeans(values: number, batches = 30): BatchMeans {
     },
   }
 }
+
+/** The same of values that are all there. */
+export function measured(values: readonly number[]): Measured {
+  const means = batchMeans(values.length)
+  for (const value of values) means.add(value)
+  return means.result()
+}

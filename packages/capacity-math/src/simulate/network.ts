@@ -1,5 +1,6 @@
 import { checkInteger, checkNumber } from '../checks.ts'
 import { batchMeans, type Measured } from './batch-means.ts'
+import { eventCalendar } from './calendar.ts'
 import { type Sampler, seededUniform } from './random.ts'
 
 /** A station: `servers` or 'delay' for no wait, and the share of its output that goes to each station; what is missing to 1 leaves. */
@@ -100,42 +101,4 @@ function route(routing: readonly number[], u: number): number {
     if (u < sum) return k
   }
   return -1
-}
-
-/** A binary heap of times with what happens then. */
-function eventCalendar() {
-  const times: number[] = []
-  const kinds: number[] = []
-  const swap = (i: number, j: number) => {
-    ;[times[i], times[j]] = [times[j]!, times[i]!]
-    ;[kinds[i], kinds[j]] = [kinds[j]!, kinds[i]!]
-  }
-  return {
-    schedule(at: number, what: number) {
-      times.push(at)
-      kinds.push(what)
-      for (let i = times.length - 1; i > 0; ) {
-        const parent = (i - 1) >> 1
-        if (times[parent]! <= times[i]!) break
-        swap(parent, i)
-        i = parent
-      }
-    },
-    next() {
-      if (times.length === 0) throw new RangeError('the network must have arrivals or a population')
-      const event = { at: times[0]!, what: kinds[0]! }
-      swap(0, times.length - 1)
-      times.pop()
-      kinds.pop()
-      for (let i = 0; ; ) {
-        let child = 2 * i + 1
-        if (child >= times.length) break
-        if (child + 1 < times.length && times[child + 1]! < times[child]!) child += 1
-        if (times[i]! <= times[child]!) break
-        swap(i, child)
-        i = child
-      }
-      return event
-    },
-  }
 }

@@ -1,73 +1,91 @@
 import { checkInteger, checkNumber } from '../checks.ts'
-import { batchMeans, type Measured } from './batch-means.ts'
+import { type Measured, measured } from './batch-means.ts'
 import { type Sampler, seededUniform } from './random.ts'
 
 interface Job {
+  readonly k: number
   readonly at: number
-  left: number
   readonly size: number
+  left: number
+  /** When its service ends unless it is interrupted. */
+  end: number
+  /** Set when it first begins. */
+  delayed?: boolean
+}
+
+export interface SimulatedClass {
+  /** The response without the service. */
+  readonly Wq: Measured
+  readonly W: Measured
+  /** Share that does not begin at once. */
+  readonly pWait: Measured
 }
 
 /**
- * One server and classes of different importance, the first the most important: the witness of `priorityQueue`.
- * @returns the mean wait and response of each class; the wait is the response without the service.
+ * Servers and classes of different importance, the first the most important: the witness of `priorityQueue` and `mmcPriorityWaits`. With
+ * `preemptive-resume` an arrival takes the server of the least important, of several the one that came last.
  */
 export function simulatePriority(given: {
   readonly classes: readonly { readonly arrivals: Sampler; readonly service: Sampler }[]
+  /** 1 by default. */
+  readonly servers?: number
   readonly discipline: 'nonpreemptive' | 'preemptive-resume'
   /** Jobs to watch, of all classes together. */
   readonly customers: number
   readonly seed: number
-}): { readonly Wq: Measured; readonly W: Measured }[] {
-  const { classes, discipline, customers, seed } = given
+}): SimulatedClass[] {
+  const { classes, servers = 1, discipline, customers, seed } = given
+  checkInteger('servers', servers, 1)
   checkInteger('customers', customers, 1)
   checkNumber('customers', customers, 100, 1e9)
   const uniform = seededUniform(seed)
   const next = classes.map(({ arrivals }) => arrivals(uniform))
   const lines: Job[][] = classes.map(() => [])
-  const heads = classes.map(() => 0)
-  const times = classes.map(() => ({ waits: [] as number[], responses: [] as number[] }))
-  let now = 0
-  let serving: { readonly k: number; readonly job: Job } | null = null
-  for (let done = 0; done < customers * 1.2; ) {
-    const k = next.indexOf(Math.min(...next))
-    const arrival = next[k]!
-    if (serving && now + serving.job.left <= arrival) {
-      now += serving.job.left
-      const { k: served, job } = serving
-      done += 1
-      if (done > customers * 0.2) {
-        times[served]!.waits.push(now - job.at - job.size)
-        times[served]!.responses.push(now - job.at)
-      }
-      serving = null
-    } else {
-      if (serving) serving.job.left -= arrival - now
-      now = arrival
-      next[k] = now + classes[k]!.arrivals(uniform)
-      const size = classes[k]!.service(uniform)
-      lines[k]!.push({ at: now, left: size, size })
-      if (serving && discipline === 'preemptive-resume' && k < serving.k) {
-        // Back to the head of its line, from where it was taken.
-        heads[serving.k]! -= 1
-        serving = null
-      }
-    }
-    if (serving) continue
-    const first = lines.findIndex((line, i) => heads[i]! < line.length)
-    if (first < 0) continue
-    serving = { k: first, job: lines[first]![heads[first]!]! }
-    heads[first]! += 1
-    if (heads[first]! > 1000) {
-      lines[first]!.splice(0, heads[first]! - 1)
-      heads[first] = 1
-    }
+  const serving: Job[] = []
+  const done = classes.map(() => ({ waits: [] as number[], responses: [] as number[], delays: [] as number[] }))
+  const warmUp = Math.floor(customers / 5)
+  let [now, finished] = [0, 0]
+  const start = (job: Job) => {
+    job.delayed ??= now > job.at
+    job.end = now + job.left
+    serving.push(job)
   }
-  return times.map(({ waits, responses }) => ({ Wq: measured(waits), W: measured(responses) }))
+  const arrive = (k: number) => {
+    next[k] = now + classes[k]!.arrivals(uniform)
+    const size = classes[k]!.service(uniform)
+    lines[k]!.push({ k, at: now, size, left: size, end: 0 })
+    if (serving.length < servers || discipline === 'nonpreemptive') return
+    const least = serving.reduce((a, b) => (b.k > a.k || (b.k === a.k && b.at > a.at) ? b : a))
+    if (least.k <= k) return
+    serving.splice(serving.indexOf(least), 1)
+    least.left = least.end - now
+    lines[least.k]!.unshift(least)
+  }
+  while (finished < warmUp + customers) {
+    const arrival = Math.min(...next)
+    const first = serving.reduce<Job | null>((a, b) => (a === null || b.end < a.end ? b : a), null)
+    if (first && first.end <= arrival) {
+      now = first.end
+      serving.splice(serving.indexOf(first), 1)
+      if (finished++ >= warmUp) {
+        const { waits, responses, delays } = done[first.k]!
+        waits.push(now - first.at - first.size)
+        responses.push(now - first.at)
+        delays.push(Number(first.delayed))
+      }
+    } else {
+      now = arrival
+      arrive(next.indexOf(arrival))
+    }
+    for (let line = waiting(lines); line && serving.length < servers; line = waiting(lines)) start(line.shift()!)
+  }
+  return done.map(({ waits, responses, delays }) => ({
+    Wq: measured(waits),
+    W: measured(responses),
+    pWait: measured(delays),
+  }))
 }
 
-function measured(values: readonly number[]): Measured {
-  const means = batchMeans(values.length)
-  for (const value of values) means.add(value)
-  return means.result()
+function waiting(lines: readonly Job[][]): Job[] | undefined {
+  return lines.find((line) => line.length > 0)
 }
