@@ -77,6 +77,11 @@ describe('randomId', () => {
     expect(randomId({ next: () => words.shift()! / 2 ** 32 })).toBe('000000010000abcddeadbeef80000000')
   })
 
+  it('begins with the prefix that is given, and is as long as ever', () => {
+    const words = [0x01234567, 0x89abcdef]
+    expect(randomId({ next: () => words.shift()! / 2 ** 32 }, 'f'.repeat(20))).toBe(`${'f'.repeat(20)}0123456789ab`)
+  })
+
   it('does not repeat by default', () => {
     const ids = Array.from({ length: 1_000 }, () => randomId())
     expect(new Set(ids).size).toBe(1_000)

@@ -1,4 +1,4 @@
-import { type Clock, cryptoRandom, type Random } from '@headrace/core'
+import { type Clock, cryptoRandom, type Random, randomId } from '@headrace/core'
 
 /**
  * Makes ids that sort by the time of their making: 48 bits of wall clock, 80 random bits, as 32 hexadecimal digits (the
@@ -14,12 +14,6 @@ export function orderedIds(clock: Clock, random: Random = cryptoRandom): () => s
       lastMs = nowMs
       prefix = nowMs.toString(16).padStart(12, '0')
     }
-    return prefix + digits(random, 7) + digits(random, 7) + digits(random, 6)
+    return randomId(random, prefix)
   }
-}
-
-function digits(random: Random, count: number): string {
-  return Math.floor(random.next() * 16 ** count)
-    .toString(16)
-    .padStart(count, '0')
 }
