@@ -1,5 +1,13 @@
+import { createChain, type Link } from './chain.ts'
+
+/** Something that can wait for a batch. */
+export interface Batched {
+  /** Its place among those that wait, or that it had. */
+  place?: Link<unknown> | undefined
+}
+
 /** Gathers items and sends them together. */
-export interface Batches<Item> {
+export interface Batches<Item extends Batched> {
   add(item: Item): void
   /** Takes back an item that has not been sent. */
   remove(item: Item): boolean
@@ -11,13 +19,13 @@ export interface Batches<Item> {
  * lone item leaves in the same turn, so there is no timer and no latency to pay for it (as Nagle, without the wait).
  * @param send must not reject; its end frees the place of the batch.
  */
-export function createBatches<Item>(options: {
+export function createBatches<Item extends Batched>(options: {
   readonly sizeMax: number
   readonly inFlightMax: number
   readonly send: (items: Item[]) => Promise<void>
 }): Batches<Item> {
   const { sizeMax, inFlightMax, send } = options
-  const waiting = new Set<Item>()
+  const waiting = createChain<Item>()
   let inFlight = 0
   let scheduled = false
 
@@ -25,10 +33,9 @@ export function createBatches<Item>(options: {
     scheduled = false
     while (inFlight < inFlightMax && waiting.size > 0) {
       const items: Item[] = []
-      for (const item of waiting) {
-        items.push(item)
-        waiting.delete(item)
-        if (items.length === sizeMax) break
+      for (let link = waiting.first; link && items.length < sizeMax; link = waiting.first) {
+        items.push(link.item)
+        waiting.remove(link)
       }
       inFlight++
       void send(items).then(() => {
@@ -40,13 +47,13 @@ export function createBatches<Item>(options: {
 
   return {
     add(item) {
-      waiting.add(item)
+      item.place = waiting.add(item)
       // A microtask later, so that a synchronous burst is one batch.
       if (scheduled || inFlight >= inFlightMax) return
       scheduled = true
       queueMicrotask(flush)
     },
-    remove: (item) => waiting.delete(item),
+    remove: (item) => item.place !== undefined && waiting.remove(item.place as Link<Item>),
     get waiting() {
       return waiting.size
     },

@@ -1,4 +1,5 @@
 import { type Backoff, type Clock, HeadraceError, within } from '@headrace/core'
+import { createChain } from './chain.ts'
 import { type BatchOptions, type Consumer, checkedOptions } from './consume-options.ts'
 import { createDeadlines } from './deadlines.ts'
 import type { DeadReason, QueueDriver } from './driver.ts'
@@ -38,7 +39,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   const { concurrency, prefetch, handlerMs, graceMs, drainMs, redeliveriesMax, sizeMax, lingerMs, partitions } =
     checkedOptions(options, context.partitions)
 
-  const runs = new Set<Run<Body>>()
+  const runs = createChain<Run<Body>>()
   const hurry = new AbortController()
   let closing: Promise<{ abandoned: number }> | undefined
   let draining = false
@@ -70,7 +71,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     if (starting) return
     starting = true
     while (!draining && runs.size < concurrency && lanes.ready > 0 && !lingering()) {
-      void start(new Run(lanes.take(sizeMax)))
+      start(new Run(lanes.take(sizeMax)))
     }
     starting = false
   }
@@ -91,21 +92,32 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     return false
   }
 
-  async function start(run: Run<Body>): Promise<void> {
-    runs.add(run)
+  // Not async, nor the next: most bodies and many handlers are done at once, and a promise for each costs a tenth of the whole.
+  function start(run: Run<Body>): void {
+    run.place = runs.add(run)
+    const items = run.stretches.length === 1 ? run.stretches[0]!.items : run.stretches.flatMap((it) => it.items)
+    for (let at = 0; at < items.length; at++) {
+      const decoding = decode(run, items[at]!)
+      if (decoding !== undefined) return void decodeRest(run, decoding, items.slice(at + 1)).then(() => handle(run))
+    }
+    handle(run)
+  }
+
+  async function decodeRest(run: Run<Body>, first: Promise<void>, rest: readonly Item[]): Promise<void> {
+    await timed(run, first)
+    for (const item of rest) await decode(run, item)
+  }
+
+  function handle(run: Run<Body>): void {
+    if (run.ended) return
+    const end = (returned: unknown) => finish(run, work.results(returned, run.items.length))
+    const fail = (error: unknown) => finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
     try {
-      for (const { items } of run.stretches) {
-        for (const item of items) {
-          const decoding = decode(run, item)
-          if (decoding !== undefined) await timed(run, decoding)
-        }
-      }
-      if (run.ended) return
-      if (run.items.length === 0) return finish(run, undefined)
-      const returned = work.handle(run.messages, run)
-      finish(run, work.results(isThenable(returned) ? await timed(run, returned) : returned, run.items.length))
+      const returned = run.items.length === 0 ? undefined : work.handle(run.messages, run)
+      if (isThenable(returned)) void Promise.resolve(timed(run, returned)).then(end).catch(fail)
+      else end(returned)
     } catch (error) {
-      finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
+      fail(error)
     }
   }
 
@@ -147,7 +159,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   ): void {
     if (run.ended) return
     run.ended = true
-    runs.delete(run)
+    if (run.place) runs.remove(run.place)
     if (run.timed) {
       deadlines.delete(run)
       graces.delete(run)
@@ -221,7 +233,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
         },
         ended(source, cause) {
           lanes.drop(source)
-          for (const run of runs) {
+          for (const run of runs.items()) {
             const touched = run.stretches.some(({ items }) => items.some((item) => item.source === source))
             if (touched) run.abort(gone(cause))
           }
@@ -239,14 +251,14 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     const idle = runs.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (drained = resolve))
     await within(clock, drainMs, idle, { signal: hurry.signal }).catch(() => {})
     const abandoned = runs.size
-    for (const run of runs) {
+    for (const run of runs.items()) {
       run.ended = true
+      runs.remove(run.place!)
       run.abort(new HeadraceError('CLOSED', `the consumer of queue "${queue}" was closed`))
       deadlines.delete(run)
       graces.delete(run)
       emit?.({ type: 'abandoned', queue, ids: run.messages.map((message) => message.id) })
     }
-    runs.clear()
     await Promise.all(intakes.map((intake) => intake.close()))
     return { abandoned }
   }
@@ -268,7 +280,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     stats() {
       let held = lanes.waiting
       let oldestAtMs = lanes.oldestAtMs
-      for (const { messages } of runs) {
+      for (const { messages } of runs.items()) {
         held += messages.length
         for (const { publishedAtMs } of messages) oldestAtMs = Math.min(oldestAtMs ?? publishedAtMs, publishedAtMs)
       }

@@ -20,9 +20,9 @@ import { createDeadLetters } from './dead-letters.ts'
 import type { QueueDriver, QueueMessage } from './driver.ts'
 import { checkHeaders, type Message, type MessageOptions, messageBytes, toPayload } from './message.ts'
 import { createPublisher } from './publisher.ts'
-import type { Queue, QueueOptions } from './queue.ts'
+import type { PublishOptions, Queue, QueueOptions } from './queue.ts'
 import type { HandlerContext } from './run.ts'
-import { accepted } from './schema.ts'
+import { accepted, type StandardSchema } from './schema.ts'
 
 /** @param name 1 to 200 bytes; with the driver it says which queue this is, in every process. */
 export function createQueue<Body, Sent = Body>(
@@ -164,13 +164,13 @@ export function createQueue<Body, Sent = Body>(
       checkOpen()
       await declared()
     },
-    async publish(body, options = {}) {
-      checkOpen()
-      if (schema) {
-        const result = schema['~standard'].validate(body)
-        accepted(result instanceof Promise ? await result : result)
+    publish(body, options = {}) {
+      try {
+        checkOpen()
+        return schema ? publishValid(schema, body, options) : publisher.publish(message(body, options), options.signal)
+      } catch (error) {
+        return Promise.reject(error)
       }
-      await publisher.publish(message(body, options), options.signal)
     },
     async publishAll(messages, { signal } = {}) {
       checkOpen()
@@ -232,6 +232,12 @@ export function createQueue<Body, Sent = Body>(
     },
     close,
     [Symbol.asyncDispose]: () => close(),
+  }
+
+  async function publishValid(schema: StandardSchema<Sent, Body>, body: Sent, options: PublishOptions): Promise<void> {
+    const result = schema['~standard'].validate(body)
+    accepted(result instanceof Promise ? await result : result)
+    await publisher.publish(message(body, options), options.signal)
   }
 
   async function close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {

@@ -1,48 +1,54 @@
 import type { Clock } from '@headrace/core'
+import { createChain, type Link } from './chain.ts'
+
+/** Something that waits; for one thing at a time. */
+export interface Timed {
+  dueMs?: number
+  wait?: Link<unknown> | undefined
+}
 
 /** Many waits of one length under a single timer: what was added first is due first. */
-export interface Deadlines<Item extends object> {
+export interface Deadlines<Item extends Timed> {
   add(item: Item): void
   delete(item: Item): void
   readonly size: number
 }
 
 /** A timer for each message would cost more than the message; one for the oldest is enough, because all wait equally long. */
-export function createDeadlines<Item extends object>(
+export function createDeadlines<Item extends Timed>(
   clock: Clock,
   ms: number,
   expire: (item: Item) => void,
 ): Deadlines<Item> {
-  const dueMs = new Map<Item, number>()
+  const waiting = createChain<Item>()
   let cancel: (() => void) | undefined
 
   const arm = () => {
-    const [first] = dueMs.values()
-    if (first !== undefined) cancel = clock.after(Math.max(0, first - clock.nowMs()), fire)
+    if (waiting.first) cancel = clock.after(Math.max(0, waiting.first.item.dueMs! - clock.nowMs()), fire)
   }
   const fire = () => {
     cancel = undefined
     const now = clock.nowMs()
-    for (const [item, due] of dueMs) {
-      if (due > now) break
-      dueMs.delete(item)
-      expire(item)
+    for (let link = waiting.first; link && link.item.dueMs! <= now; link = waiting.first) {
+      waiting.remove(link)
+      expire(link.item)
     }
     if (!cancel) arm()
   }
 
   return {
     add(item) {
-      dueMs.set(item, clock.nowMs() + ms)
+      item.dueMs = clock.nowMs() + ms
+      item.wait = waiting.add(item)
       if (!cancel) arm()
     },
     delete(item) {
-      if (!dueMs.delete(item) || dueMs.size > 0) return
+      if (!item.wait || !waiting.remove(item.wait as Link<Item>) || waiting.first) return
       cancel?.()
       cancel = undefined
     },
     get size() {
-      return dueMs.size
+      return waiting.size
     },
   }
 }

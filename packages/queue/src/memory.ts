@@ -9,6 +9,7 @@ import type {
   Subscriber,
 } from './driver.ts'
 import { createFifo, type Fifo } from './fifo.ts'
+import { createHeld, type Held } from './held.ts'
 
 export interface MemoryQueueOptions {
   /** Time of delays; a manual clock makes hours pass in a test. */
@@ -57,7 +58,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
 
   function store(queue: MemoryState, message: QueueMessage): void {
     const line = queue.lines[message.partition]!
-    const entry: Entry = { message, redeliveries: 0, order: queue.nextOrder++ }
+    const entry: Entry = { message, redeliveries: 0, order: queue.nextOrder++, gone: false }
     queue.depth++
     if (message.delayMs === 0) {
       enqueue(line, entry)
@@ -109,8 +110,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
   }
 
   function hand(active: Active, entry: Entry): void {
-    const tag = ++active.lastTag
-    active.unsettled.set(tag, entry)
+    const tag = active.unsettled.add(entry)
     active.subscriber.onDelivery({ tag, message: entry.message, redeliveries: entry.redeliveries })
   }
 
@@ -119,8 +119,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
     const at = line.subscriptions.indexOf(active)
     if (at === -1) return
     line.subscriptions.splice(at, 1)
-    const back = new Set(active.unsettled.values())
-    active.unsettled.clear()
+    const back = new Set(active.unsettled.clear())
     for (const entry of back) if (counted) entry.redeliveries++
     line.waiting.unshift([...back].filter((entry) => !entry.gone).sort((a, b) => a.order - b.order))
     wake(line)
@@ -166,17 +165,15 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       const queue = find(name)
       const line = queue.lines[partition]
       if (!line) throw new Error(`queue "${name}" has no partition ${partition}`)
-      const active: Active = { subscriber, unsettled: new Map(), lastTag: 0 }
+      const active: Active = { subscriber, unsettled: createHeld() }
       line.subscriptions.push(active)
       wake(line)
       return {
         async settle(settlements) {
           for (const { tag, dead } of settlements) {
-            const entry = active.unsettled.get(tag)
-            if (!entry) continue
-            active.unsettled.delete(tag)
+            const entry = active.unsettled.take(tag)
             // Its twin, when a fault has delivered it twice, has settled it before.
-            if (entry.gone) continue
+            if (!entry || entry.gone) continue
             entry.gone = true
             if (dead) queue.dead.add({ ...dead, message: entry.message })
             else queue.depth--
@@ -247,15 +244,14 @@ interface Line {
 
 interface Active {
   readonly subscriber: Subscriber
-  readonly unsettled: Map<number, Entry>
-  lastTag: number
+  readonly unsettled: Held<Entry>
 }
 
 interface Entry {
   readonly message: Delivery['message']
   redeliveries: number
   order: number
-  gone?: boolean
+  gone: boolean
 }
 
 const stored: PublishOutcome = Object.freeze({ type: 'stored' })

@@ -1,6 +1,6 @@
 import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborted, within } from '@headrace/core'
-import { createBatches } from './batches.ts'
-import { createDeadlines } from './deadlines.ts'
+import { type Batched, createBatches } from './batches.ts'
+import { createDeadlines, type Timed } from './deadlines.ts'
 import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { messageBytes } from './message.ts'
 
@@ -20,12 +20,12 @@ export interface PublisherOptions {
   readonly publishMs: number
 }
 
-interface Pending {
+interface Pending extends Batched, Timed {
   readonly message: QueueMessage
   readonly bytes: number
   sent: boolean
   settled: boolean
-  forget?: () => void
+  forget: (() => void) | undefined
   readonly resolve: () => void
   readonly reject: (error: HeadraceError) => void
 }
@@ -137,7 +137,18 @@ export function createPublisher(
 
   const start = (message: QueueMessage, size: number, signal: AbortSignal | undefined) =>
     new Promise<void>((resolve, reject) => {
-      const pending: Pending = { message, bytes: size, sent: false, settled: false, resolve, reject }
+      const pending: Pending = {
+        message,
+        bytes: size,
+        sent: false,
+        settled: false,
+        forget: undefined,
+        dueMs: 0,
+        wait: undefined,
+        place: undefined,
+        resolve,
+        reject,
+      }
       deadlines.add(pending)
       batches.add(pending)
       if (signal) stopWith(signal, pending)

@@ -1,4 +1,6 @@
 import type { HeadraceError } from '@headrace/core'
+import type { Link } from './chain.ts'
+import type { Timed } from './deadlines.ts'
 import type { Item, Stretch } from './lanes.ts'
 import type { Message } from './message.ts'
 
@@ -8,7 +10,7 @@ export interface HandlerContext {
 }
 
 /** One call of a handler. A class, because a getter in an object literal costs more than all the rest of it. */
-export class Run<Body> implements HandlerContext {
+export class Run<Body> implements HandlerContext, Timed {
   readonly stretches: readonly Stretch[]
   /** What the handler is given, and the items they came in. */
   readonly messages: Message<Body>[] = []
@@ -16,6 +18,10 @@ export class Run<Body> implements HandlerContext {
   /** Went to the dead letters before the handler could see them. */
   invalid: Set<Item> | undefined = undefined
   ended = false
+  /** Among those that run. */
+  place: Link<Run<Body>> | undefined = undefined
+  dueMs = 0
+  wait: Timed['wait'] = undefined
   /** It has not answered at once, and has a deadline. */
   timed = false
   #controller: AbortController | undefined = undefined

@@ -1,5 +1,5 @@
 import { type Backoff, type Clock, throwIfAborted, within } from '@headrace/core'
-import { createBatches } from './batches.ts'
+import { type Batched, createBatches } from './batches.ts'
 import type { Delivery, QueueDriver, Settlement, Subscription } from './driver.ts'
 
 /** One subscription to one partition, from its beginning to its end. */
@@ -100,7 +100,7 @@ export function createIntake(
     })
     const whenIdle: (() => void)[] = []
     let unsettled = 0
-    const batches = createBatches<{ settlement: Settlement; settled: (() => void) | undefined }>({
+    const batches = createBatches<Unsettled>({
       sizeMax: 1_000,
       inFlightMax: 1,
       async send(items) {
@@ -156,6 +156,11 @@ export function createIntake(
       await current?.close()
     },
   }
+}
+
+interface Unsettled extends Batched {
+  readonly settlement: Settlement
+  readonly settled: (() => void) | undefined
 }
 
 interface OpenSource extends Source {

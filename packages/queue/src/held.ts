@@ -1,0 +1,50 @@
+/** Items under numbers that grow and are never given twice, in a table that is at most half full and does not move while they come and go. */
+export interface Held<Item> {
+  /** @returns the number of the item. */
+  add(item: Item): number
+  /** Takes an item out; undefined where the number is not, or no longer, known. */
+  take(tag: number): Item | undefined
+  /** Takes out all of them, in no order. */
+  clear(): Item[]
+  readonly size: number
+}
+
+export function createHeld<Item>(): Held<Item> {
+  let places: (readonly [tag: number, item: Item] | undefined)[] = Array(16).fill(undefined)
+  let lastTag = 0
+  let size = 0
+
+  const grow = () => {
+    const old = places
+    places = Array(old.length * 2).fill(undefined)
+    for (const held of old) if (held) places[held[0] % places.length] = held
+  }
+
+  return {
+    add(item) {
+      if (size * 2 >= places.length) grow()
+      // A number whose place is still taken by an old item is passed over.
+      do lastTag++
+      while (places[lastTag % places.length])
+      places[lastTag % places.length] = [lastTag, item]
+      size++
+      return lastTag
+    },
+    take(tag) {
+      const held = places[tag % places.length]
+      if (held?.[0] !== tag) return undefined
+      places[tag % places.length] = undefined
+      size--
+      return held[1]
+    },
+    clear() {
+      const all = places.flatMap((held) => (held ? [held[1]] : []))
+      places.fill(undefined)
+      size = 0
+      return all
+    },
+    get size() {
+      return size
+    },
+  }
+}
