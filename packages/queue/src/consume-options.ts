@@ -13,6 +13,8 @@ export interface ConsumeOptions {
   readonly redeliveriesMax?: number | undefined
   /** How long `close` waits for running handlers; 10,000. */
   readonly drainMs?: number | undefined
+  /** Waiting this long in the consumer counts as one more level of priority, so that nothing starves; 1,000. */
+  readonly priorityAgeMs?: number | undefined
   /** The partitions to consume; all by default. */
   readonly partitions?: readonly number[] | undefined
 }
@@ -49,16 +51,28 @@ export function checkedOptions(
   partitionCount: number,
 ): { readonly [Name in keyof BatchOptions]-?: NonNullable<BatchOptions[Name]> } {
   const { concurrency = 16, prefetch = 256, handlerMs = 30_000, graceMs = 5_000, drainMs = 10_000 } = options
-  const { redeliveriesMax = 20, sizeMax = 100, lingerMs = 0 } = options
+  const { redeliveriesMax = 20, sizeMax = 100, lingerMs = 0, priorityAgeMs = 1_000 } = options
   const { partitions = Array.from({ length: partitionCount }, (_, partition) => partition) } = options
   checkInteger('concurrency', concurrency, { min: 1, max: 10_000 })
   checkInteger('prefetch', prefetch, { min: 1, max: 65_535 })
   checkInteger('sizeMax', sizeMax, { min: 1, max: 65_535 })
   checkInteger('redeliveriesMax', redeliveriesMax, { min: 1 })
   checkNumber('handlerMs', handlerMs, { min: 1 })
+  checkNumber('priorityAgeMs', priorityAgeMs, { min: 1 })
   for (const [name, ms] of Object.entries({ graceMs, drainMs, lingerMs })) checkNumber(name, ms, { min: 0 })
   for (const partition of partitions) checkInteger('a partition', partition, { min: 0, max: partitionCount - 1 })
   if (partitions.length === 0) throw new RangeError('partitions must name at least one')
   if (new Set(partitions).size < partitions.length) throw new RangeError('partitions must not name one twice')
-  return { concurrency, prefetch, handlerMs, graceMs, drainMs, redeliveriesMax, sizeMax, lingerMs, partitions }
+  return {
+    concurrency,
+    prefetch,
+    handlerMs,
+    graceMs,
+    drainMs,
+    redeliveriesMax,
+    sizeMax,
+    lingerMs,
+    priorityAgeMs,
+    partitions,
+  }
 }

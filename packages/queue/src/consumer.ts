@@ -1,14 +1,19 @@
 import { type Backoff, type Clock, HeadraceError, within } from '@headrace/core'
+import { createArrivals } from './arrivals.ts'
 import { createChain } from './chain.ts'
+import { createConclude } from './conclude.ts'
 import { type BatchOptions, type Consumer, checkedOptions } from './consume-options.ts'
 import { createDeadlines } from './deadlines.ts'
-import type { DeadReason, QueueDriver } from './driver.ts'
+import type { QueueDriver } from './driver.ts'
 import type { QueueEvent } from './events.ts'
-import { failed, textOf } from './failures.ts'
-import { createLanes, type Item, type Stretch } from './lanes.ts'
-import { isRejection, type Message } from './message.ts'
+import { failed } from './failures.ts'
+import { createLanes, type Item } from './lanes.ts'
+import { createLinger } from './linger.ts'
+import type { Message } from './message.ts'
+import { visibleHeaders } from './own-headers.ts'
 import { type HandlerContext, Run } from './run.ts'
 import { createIntake } from './source.ts'
+import { createVerdicts } from './verdicts.ts'
 
 /** The part of consuming in which one message at a time and batches differ. */
 export interface Work<Body> {
@@ -26,6 +31,9 @@ export interface ConsumerContext {
   readonly partitions: number
   readonly clock: Clock
   readonly attempts: number
+  readonly onExhausted: 'dead-letter' | 'park'
+  readonly onExpired: 'dead-letter' | 'drop'
+  readonly parkedKeysMax: number
   readonly backoff: Backoff
   readonly reconnect: Backoff
   readonly callMs: number
@@ -35,9 +43,19 @@ export interface ConsumerContext {
 }
 
 export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>, options: BatchOptions): Consumer {
-  const { driver, queue, clock, attempts, backoff, reconnect, callMs, emit, declared, undeclared } = context
-  const { concurrency, prefetch, handlerMs, graceMs, drainMs, redeliveriesMax, sizeMax, lingerMs, partitions } =
-    checkedOptions(options, context.partitions)
+  const { driver, queue, clock, reconnect, callMs, emit, declared, undeclared } = context
+  const {
+    concurrency,
+    prefetch,
+    handlerMs,
+    graceMs,
+    drainMs,
+    redeliveriesMax,
+    sizeMax,
+    lingerMs,
+    partitions,
+    priorityAgeMs,
+  } = checkedOptions(options, context.partitions)
 
   const runs = createChain<Run<Body>>()
   const hurry = new AbortController()
@@ -46,15 +64,19 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   let drained: (() => void) | undefined
   let scheduled = false
   let starting = false
-  let lingered = false
-  let cancelLinger: (() => void) | undefined
 
   // A microtask later, so that deliveries that arrive together can become one batch.
-  const lanes = createLanes(() => {
+  const wake = () => {
     if (scheduled) return
     scheduled = true
     queueMicrotask(schedule)
-  })
+  }
+  const lanes = createLanes(wake, clock, priorityAgeMs)
+  const verdicts = createVerdicts(context)
+  const stopping = () => draining
+  const conclude = createConclude({ ...context, lanes, verdicts, stopping })
+  const arrivals = createArrivals({ ...context, windowMax: prefetch, redeliveriesMax, lanes, verdicts, stopping })
+  const linger = createLinger(clock, lingerMs, sizeMax, schedule)
   const graces = createDeadlines<Run<Body>>(clock, graceMs, (run) => {
     emit?.({ type: 'abandoned', queue, ids: run.messages.map((message) => message.id) })
     finish(run, undefined, tooLong())
@@ -70,32 +92,20 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     // A handler that answers at once ends inside the loop, which then goes on by itself: no recursion.
     if (starting) return
     starting = true
-    while (!draining && runs.size < concurrency && lanes.ready > 0 && !lingering()) {
+    while (!draining && runs.size < concurrency && lanes.ready > 0 && !linger.for(lanes.ready)) {
       start(new Run(lanes.take(sizeMax)))
     }
     starting = false
-  }
-
-  /** Whether what is ready should wait for company. */
-  function lingering(): boolean {
-    if (lingerMs > 0 && !lingered && lanes.ready < sizeMax) {
-      cancelLinger ??= clock.after(lingerMs, () => {
-        cancelLinger = undefined
-        lingered = true
-        schedule()
-      })
-      return true
-    }
-    lingered = false
-    cancelLinger?.()
-    cancelLinger = undefined
-    return false
   }
 
   // Not async, nor the next: most bodies and many handlers are done at once, and a promise for each costs a tenth of the whole.
   function start(run: Run<Body>): void {
     run.place = runs.add(run)
     const items = run.stretches.length === 1 ? run.stretches[0]!.items : run.stretches.flatMap((it) => it.items)
+    if (items[0]?.attempt === 0) {
+      finish(run, undefined, tooOften(items[0]))
+      return
+    }
     for (let at = 0; at < items.length; at++) {
       const decoding = decode(run, items[at]!)
       if (decoding !== undefined) return void decodeRest(run, decoding, items.slice(at + 1)).then(() => handle(run))
@@ -129,11 +139,15 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   }
 
   function decode(run: Run<Body>, item: Item): Promise<void> | undefined {
+    if (item.expiresAtMs !== undefined && item.expiresAtMs <= clock.wallMs()) {
+      leaveOut(run, item)
+      verdicts.expire(item)
+      return undefined
+    }
     const invalid = (error: unknown) => {
       if (run.ended) return
-      run.invalid ??= new Set()
-      run.invalid.add(item)
-      bury(item, 'invalid', error)
+      leaveOut(run, item)
+      verdicts.bury(item, 'invalid', error)
     }
     try {
       const body = work.decode(item.delivery.message.payload)
@@ -145,8 +159,14 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     return undefined
   }
 
+  function leaveOut(run: Run<Body>, item: Item): void {
+    run.leftOut ??= new Set()
+    run.leftOut.add(item)
+  }
+
   function add(run: Run<Body>, item: Item, body: Body): void {
-    const { id, key, headers, publishedAtMs } = item.delivery.message
+    const { id, key, publishedAtMs } = item.delivery.message
+    const headers = visibleHeaders(item.delivery.message.headers)
     run.items.push(item)
     run.messages.push({ id, key, body, headers, publishedAtMs, attempt: item.delivery.redeliveries + item.attempt })
   }
@@ -167,52 +187,14 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     const failures = results?.some(({ status }) => status === 'rejected') ? failed(run.items, results) : undefined
     const failure = (item: Item) => (failures ? failures.get(item) : thrown)
     for (const stretch of run.stretches) {
-      const back = conclude(stretch, run, failure)
+      const back = conclude(stretch, run.leftOut, failure)
       if (thrown !== undefined && run.items.length > 1) for (const item of back) item.alone = true
     }
     if (runs.size === 0) drained?.()
     schedule()
   }
 
-  /** Settles what is done, and gives the rest back to its lane. */
-  function conclude(stretch: Stretch, run: Run<Body>, failure: (item: Item) => unknown): readonly Item[] {
-    const back: Item[] = []
-    let pauseMs = 0
-    for (const item of stretch.items) {
-      if (item.source.ended || run.invalid?.has(item)) continue
-      const error = failure(item)
-      // Behind one that failed nothing is done, whatever its handler says: it would have overtaken.
-      if (back.length > 0) back.push(item)
-      else if (error === undefined) item.source.settle({ tag: item.delivery.tag })
-      else if (isRejection(error)) bury(item, 'rejected', error)
-      else if (draining) break
-      else if (item.attempt >= attempts) bury(item, 'exhausted', error)
-      else {
-        pauseMs = again(item, error)
-        back.push(item)
-      }
-    }
-    if (draining || back.length === 0) lanes.resume(stretch, [])
-    else lanes.pause(stretch, back, (over) => clock.after(pauseMs, over))
-    return back
-  }
-
-  function again(item: Item, error: unknown): number {
-    const { id, key } = item.delivery.message
-    const delayMs = backoff(item.attempt)
-    emit?.({ type: 'retry', queue, id, key, attempt: item.delivery.redeliveries + item.attempt, delayMs, error })
-    item.attempt++
-    return delayMs
-  }
-
-  function bury({ delivery, source, attempt }: Item, reason: DeadReason, error: unknown): void {
-    const { id, key } = delivery.message
-    const attempts = delivery.redeliveries + attempt
-    const dead = { reason, error: textOf(error), attempts, deadAtMs: clock.wallMs() }
-    source.settle({ tag: delivery.tag, dead }, () =>
-      emit?.({ type: 'dead-letter', queue, id, key, reason, attempts, error: dead.error }),
-    )
-  }
+  const tooOften = ({ delivery }: Item) => `delivered ${delivery.redeliveries} times without an end`
 
   const intakes = partitions.map((partition) =>
     createIntake(
@@ -220,12 +202,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
       { queue, partition, credit: prefetch, callMs, backoff: reconnect, clock },
       {
         declared,
-        delivery(source, delivery) {
-          if (draining) return
-          const item: Item = { delivery, source, attempt: 1, alone: false }
-          if (delivery.redeliveries < redeliveriesMax) return lanes.add(item)
-          bury({ ...item, attempt: 0 }, 'redelivered', `delivered ${delivery.redeliveries} times without an end`)
-        },
+        ...arrivals,
         subscribed: () => emit?.({ type: 'subscribed', queue, partition }),
         lost(delayMs, cause) {
           undeclared()
@@ -247,7 +224,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   async function drain(): Promise<{ abandoned: number }> {
     draining = true
     lanes.drop()
-    cancelLinger?.()
+    linger.stop()
     const idle = runs.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (drained = resolve))
     await within(clock, drainMs, idle, { signal: hurry.signal }).catch(() => {})
     const abandoned = runs.size

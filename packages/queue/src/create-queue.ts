@@ -1,26 +1,15 @@
-import { Buffer } from 'node:buffer'
-import {
-  checkFunction,
-  checkInteger,
-  checkKey,
-  checkNumber,
-  cryptoRandom,
-  exponentialBackoff,
-  guardObserver,
-  HeadraceError,
-  partitionOf,
-  randomId,
-  systemClock,
-  within,
-} from '@headrace/core'
+import { checkFunction, exponentialBackoff, guardObserver, HeadraceError, within } from '@headrace/core'
 import { backendCall } from './backend.ts'
+import { createComposer } from './compose.ts'
 import type { Consumer } from './consume-options.ts'
 import { type ConsumerContext, createConsumer } from './consumer.ts'
 import { createDeadLetters } from './dead-letters.ts'
-import type { QueueDriver, QueueMessage } from './driver.ts'
-import { checkHeaders, type Message, type MessageOptions, messageBytes, toPayload } from './message.ts'
+import type { QueueDriver } from './driver.ts'
+import type { Message } from './message.ts'
+import { createParkedKeys } from './parked-keys.ts'
 import { createPublisher } from './publisher.ts'
 import type { PublishOptions, Queue, QueueOptions } from './queue.ts'
+import { checkedQueueOptions } from './queue-options.ts'
 import type { HandlerContext } from './run.ts'
 import { accepted, type StandardSchema } from './schema.ts'
 
@@ -30,31 +19,14 @@ export function createQueue<Body, Sent = Body>(
   name: string,
   options: QueueOptions<Body, Sent> = {},
 ): Queue<Body, Sent> {
-  const { partitions = 8, schema, depthMax = 1_000_000, windowMax = 10_000, windowBytesMax = 64 * 2 ** 20 } = options
-  const { messageBytesMax = Math.min(2 ** 20, driver.supports.messageBytesMax), publishMs = 10_000 } = options
-  const { callMs = 10_000, clock = systemClock, random = cryptoRandom } = options
-  const { attempts = 5, delayMinMs = 100, delayMaxMs = 10_000 } = options.retry ?? {}
-  checkKey('name', name)
-  if (Buffer.byteLength(name) > 200) throw new RangeError('name must be at most 200 bytes')
-  checkInteger('partitions', partitions, { min: 1, max: 1_024 })
-  checkInteger('attempts', attempts, { min: 1, max: 1_000 })
-  checkInteger('depthMax', depthMax, { min: 1 })
-  checkInteger('windowMax', windowMax, { min: 1, max: 1_000_000 })
-  checkInteger('windowBytesMax', windowBytesMax, { min: 1 })
-  checkInteger('messageBytesMax', messageBytesMax, { min: 1, max: driver.supports.messageBytesMax })
-  checkNumber('publishMs', publishMs, { min: 1 })
-  checkNumber('callMs', callMs, { min: 1 })
-  if (schema) checkFunction('schema["~standard"].validate', schema['~standard']?.validate)
-  if (options.depthMax !== undefined && !driver.supports.depthMax) {
-    throw new HeadraceError('UNSUPPORTED', `${driver.name} cannot bound the depth of a queue`)
-  }
+  const checked = checkedQueueOptions(driver, name, options)
+  const { partitions, schema, depthMax, windowMax, windowBytesMax, publishMs, callMs, clock, random } = checked
+  const { onExhausted, onExpired, onFull, parkedKeysMax } = checked
+  const { attempts, delayMinMs, delayMaxMs } = checked.retry
 
-  const emit = guardObserver(options.observe)
+  const emit = guardObserver(checked.observe)
   const consumers = new Set<Consumer>()
-  // Random per queue object and counted within it: as unique as random ids, and much cheaper.
-  const idPrefix = `${randomId(random)}-`
-  let nextId = 0
-  let nextPartition = 0
+  const compose = createComposer(driver, checked)
   let closed = false
   let declaring: Promise<void> | undefined
   let warned = false
@@ -64,7 +36,7 @@ export function createQueue<Body, Sent = Body>(
       clock,
       callMs,
       `declaring queue "${name}"`,
-      driver.declare({ name, partitions, depthMax }),
+      driver.declare({ name, partitions, depthMax, park: onExhausted === 'park', onFull }),
     )
     if (differences.length === 0) return
     const all = differences.map(({ what, wanted, found = 'something else' }) => `${what} is ${found}, not ${wanted}`)
@@ -98,34 +70,15 @@ export function createQueue<Body, Sent = Body>(
     },
   )
 
-  function message(body: Sent, options: MessageOptions): QueueMessage {
-    const { key, id = `${idPrefix}${(nextId++).toString(36)}`, delayMs = 0, headers } = options
-    if (key !== undefined) checkKey('key', key)
-    checkKey('id', id)
-    checkNumber('delayMs', delayMs, { min: 0, max: holdMaxMs })
-    if (delayMs > 0 && !driver.supports.delay) {
-      throw new HeadraceError('UNSUPPORTED', `${driver.name} cannot delay messages`)
-    }
-    const made: QueueMessage = {
-      id,
-      key,
-      partition: key === undefined ? nextPartition++ % partitions : partitionOf(key, partitions),
-      payload: toPayload(body),
-      headers: headers ? checkHeaders(headers) : noHeaders,
-      publishedAtMs: clock.wallMs(),
-      delayMs,
-    }
-    const bytes = messageBytes(made)
-    if (bytes <= messageBytesMax) return made
-    throw new HeadraceError('REJECTED', `message "${id}" has ${bytes} bytes, more than ${messageBytesMax}`)
-  }
-
   const context: ConsumerContext = {
     driver,
     queue: name,
     partitions,
     clock,
     attempts,
+    onExhausted,
+    onExpired,
+    parkedKeysMax,
     backoff: exponentialBackoff({ delayMinMs, delayMaxMs, random }),
     reconnect: exponentialBackoff({ delayMinMs: 50, delayMaxMs: 5_000, random }),
     callMs,
@@ -167,7 +120,8 @@ export function createQueue<Body, Sent = Body>(
     publish(body, options = {}) {
       try {
         checkOpen()
-        return schema ? publishValid(schema, body, options) : publisher.publish(message(body, options), options.signal)
+        if (schema) return publishValid(schema, body, options)
+        return publisher.publish(compose.message(body, options), options.signal)
       } catch (error) {
         return Promise.reject(error)
       }
@@ -177,7 +131,7 @@ export function createQueue<Body, Sent = Body>(
       if (schema) for (const { body } of messages) accepted(await schema['~standard'].validate(body))
       const results = await Promise.allSettled(
         publisher.publishAll(
-          messages.map(({ body, ...options }) => message(body, options)),
+          messages.map(({ body, ...options }) => compose.message(body, options)),
           signal,
         ),
       )
@@ -207,6 +161,17 @@ export function createQueue<Body, Sent = Body>(
         ),
       )
     },
+    ...createParkedKeys({
+      driver,
+      name,
+      clock,
+      callMs,
+      declared,
+      async send(key, payload) {
+        checkOpen()
+        await publisher.publish(compose.command(key, payload), undefined)
+      },
+    }),
     deadLetters: createDeadLetters({ driver, name, clock, declared, callMs }),
     async stats() {
       await declared()
@@ -237,7 +202,7 @@ export function createQueue<Body, Sent = Body>(
   async function publishValid(schema: StandardSchema<Sent, Body>, body: Sent, options: PublishOptions): Promise<void> {
     const result = schema['~standard'].validate(body)
     accepted(result instanceof Promise ? await result : result)
-    await publisher.publish(message(body, options), options.signal)
+    await publisher.publish(compose.message(body, options), options.signal)
   }
 
   async function close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -248,10 +213,6 @@ export function createQueue<Body, Sent = Body>(
     consumers.clear()
   }
 }
-
-// Ten years: longer is a mistake.
-const holdMaxMs = 10 * 365 * 86_400_000
-const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
 
 const statuses: ReadonlySet<unknown> = new Set(['fulfilled', 'rejected'])
 

@@ -2,6 +2,7 @@ import { abortedError, type Clock, checkInteger, checkNumber, HeadraceError, thr
 import { backendError } from './backend.ts'
 import type { DeadMessage, DeadVerdict, QueueDriver } from './driver.ts'
 import type { DeadLetter } from './message.ts'
+import { visibleHeaders } from './own-headers.ts'
 
 export interface DeadLetterQuery {
   /** Which ones; all by default. A filter that throws ends the call. */
@@ -108,7 +109,8 @@ export function createDeadLetters(context: {
 }
 
 function toLetter({ message, reason, error, attempts, deadAtMs }: DeadMessage): DeadLetter {
-  const { id, key, headers, publishedAtMs } = message
+  const { id, key, publishedAtMs } = message
+  const headers = visibleHeaders(message.headers)
   return { id, key, body: parsed(message.payload), headers, reason, error, attempts, publishedAtMs, deadAtMs }
 }
 

@@ -29,11 +29,13 @@ export interface QueueDriver {
   subscribe(queue: string, partition: number, subscriber: Subscriber): Promise<Subscription>
   /**
    * Shows each dead letter that exists now to `visit`, oldest first, and does durably what it answers. A redriven message
-   * is stored at the end of its partition before it leaves the dead letters, so that a crash in between doubles it and
+   * is stored at the end of its partition, as `redriven` of it says, before it leaves the dead letters, so that a crash in between doubles it and
    * never loses it.
    */
   visitDead(queue: string, visit: (dead: DeadMessage) => Promise<DeadVerdict> | DeadVerdict): Promise<void>
   stats(queue: string): Promise<DriverStats>
+  /** The keys that are parked, and why; where `supports.park`. */
+  parked?(queue: string): Promise<readonly ParkedKey[]>
   /** Ends what the driver itself opened, subscriptions too; the client that the application made stays open. */
   close(): Promise<void>
 }
@@ -46,6 +48,10 @@ export interface QueueSupports {
   readonly delay: boolean
   /** The backend refuses a message when `depthMax` are stored. */
   readonly depthMax: boolean
+  /** Keys can be parked. */
+  readonly park?: boolean
+  /** A full queue can give up its oldest message for a new one: `onFull: 'dead-letter'`. */
+  readonly evict?: boolean
   /** `stats` knows the oldest waiting message. */
   readonly oldest: boolean
   /** Bytes of payload and headers of the largest message. */
@@ -57,6 +63,13 @@ export interface QueueDeclaration {
   readonly partitions: number
   /** Messages stored at most, dead letters included; where `supports.depthMax`. */
   readonly depthMax: number
+  /** Keys will be parked here. */
+  readonly park?: boolean | undefined
+  /**
+   * What becomes of a message for a full queue. It is refused unless this says `dead-letter`: then the oldest message of its
+   * partition that nobody holds goes to the dead letters, which may be `depthMax` besides.
+   */
+  readonly onFull?: 'reject' | 'dead-letter' | undefined
 }
 
 export interface QueueDifference {
@@ -96,6 +109,8 @@ export interface Subscriber {
   /** Deliveries that may be unsettled at a time. */
   readonly credit: number
   onDelivery(delivery: Delivery): void
+  /** Called before the first delivery where keys of the partition are parked. */
+  onParked?(keys: readonly string[]): void
   /** Called once when the subscription has ended without `close`; its unsettled messages are delivered again. */
   onLost(cause: unknown): void
 }
@@ -114,6 +129,11 @@ export interface Subscription {
    * was settled before is passed over; after the subscription has ended nothing is settled.
    */
   settle(settlements: readonly Settlement[]): Promise<void>
+  /**
+   * Delivers the oldest parked messages of a key, at most `max`, besides the credit and not through `onDelivery`. They stay
+   * parked until they are settled. Called for the next when those before are settled.
+   */
+  unpark?(key: string, max: number): Promise<readonly Delivery[]>
   /** Ends the subscription. Unsettled messages are delivered again, in their old order and before younger ones. */
   close(): Promise<void>
 }
@@ -121,6 +141,24 @@ export interface Subscription {
 export interface Settlement {
   readonly tag: number
   readonly dead?: DeadInfo | undefined
+  /** Moves the message durably behind those of its key that are parked; one that is parked stays in its place. */
+  readonly park?: Park | undefined
+}
+
+export interface Park {
+  /** Why the key is parked, where it is for this message. */
+  readonly because?: DeadInfo | undefined
+}
+
+/** A key is parked as long as it has parked messages. */
+export interface ParkedKey {
+  readonly key: string
+  readonly partition: number
+  /** Its parked messages. */
+  readonly waiting: number
+  /** The oldest of them, and why it is there; undefined while it is not known, as in the middle of an unparking. */
+  readonly id: string
+  readonly because: DeadInfo | undefined
 }
 
 /**
@@ -128,8 +166,10 @@ export interface Settlement {
  * - `exhausted`: the handler failed at every attempt.
  * - `invalid`: not JSON, or refused by the schema.
  * - `redelivered`: delivered too often without an end, as by a message that kills the process.
+ * - `expired`: its `ttlMs` was over before a handler had it.
+ * - `overflow`: the queue was full, and it was the oldest.
  */
-export type DeadReason = 'rejected' | 'exhausted' | 'invalid' | 'redelivered'
+export type DeadReason = 'rejected' | 'exhausted' | 'invalid' | 'redelivered' | 'expired' | 'overflow'
 
 export interface DeadInfo {
   readonly reason: DeadReason

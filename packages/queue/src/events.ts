@@ -24,6 +24,25 @@ export type QueueEvent =
       readonly attempts: number
       readonly error: string
     }
+  /** A message has failed too often, and its key waits for `unpark` or `skip`. */
+  | {
+      readonly type: 'parked'
+      readonly queue: string
+      readonly id: string
+      readonly key: string
+      readonly attempts: number
+      readonly error: string
+    }
+  /** The last parked message of a key is done: it goes on as others do. */
+  | { readonly type: 'unparked'; readonly queue: string; readonly key: string }
+  /** A message was thrown away, as `onExpired` says. */
+  | {
+      readonly type: 'dropped'
+      readonly queue: string
+      readonly id: string
+      readonly key: string | undefined
+      readonly reason: 'expired'
+    }
   /** A handler did not stop within `graceMs` after its signal; it may still be running, beside what comes next. */
   | { readonly type: 'abandoned'; readonly queue: string; readonly ids: readonly string[] }
   /** A partition is subscribed. It delivers as soon as no other consumer holds it. */

@@ -1,3 +1,4 @@
+import type { DeadInfo } from './driver.ts'
 import type { Item } from './lanes.ts'
 
 /** The items whose results are failures, each with its reason. */
@@ -18,3 +19,11 @@ export function textOf(error: unknown): string {
     return 'an error that has no text'
   }
 }
+
+/** Why a message died that had to make room. */
+export const overflowed = (attempts: number, deadAtMs: number): DeadInfo => ({
+  reason: 'overflow',
+  error: 'the queue was full, and this was its oldest message',
+  attempts,
+  deadAtMs,
+})

@@ -8,6 +8,8 @@ export type {
   DeadVerdict,
   Delivery,
   DriverStats,
+  Park,
+  ParkedKey,
   PublishOutcome,
   QueueDeclaration,
   QueueDifference,

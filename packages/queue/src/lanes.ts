@@ -1,15 +1,26 @@
+import type { Clock } from '@headrace/core'
 import type { Delivery } from './driver.ts'
 import { createFifo } from './fifo.ts'
+import { usualPriority } from './own-headers.ts'
+import type { Parking, Window } from './parking.ts'
 import type { Source } from './source.ts'
 
 /** A delivery on its way through this process. */
 export interface Item {
   readonly delivery: Delivery
   readonly source: Source
-  /** The attempt that comes next or is under way; 1 is the first. */
+  /** The parked keys of the source. */
+  readonly parking: Parking
+  /** 0 to 9, the highest first. */
+  readonly priority: number
+  /** Wall clock from which on no handler is to have it. */
+  readonly expiresAtMs: number | undefined
+  /** The attempt that comes next or is under way; 1 is the first, and at 0 there is to be none: it was delivered too often. */
   attempt: number
-  /** It failed inside a batch, so that it is tried without company: one poison message must not use up the attempts of others. */
+  /** Runs without company: one poison message must not use up the attempts of others. */
   alone: boolean
+  /** It was parked, and is tried again with these. */
+  readonly window?: Window | undefined
 }
 
 interface Lane {
@@ -18,6 +29,10 @@ interface Lane {
   state: 'ready' | 'running' | 'paused'
   /** Ends the pause. */
   cancel?: (() => void) | undefined
+  /** That of its most urgent message: whoever waits behind another lends it its own. */
+  priority: number
+  /** Since when it could be taken; not kept while all are equally urgent. */
+  readyMs: number
 }
 
 /** Part of a lane that runs together: its items are in order, and the lane waits for them. */
@@ -29,38 +44,89 @@ export interface Stretch {
 /** Order per key, parallel across keys: each key has a lane, and of a lane one stretch runs at a time. */
 export interface Lanes {
   add(item: Item): void
-  /** Takes up to `max` messages from lanes that are free, oldest lane first; the lanes are taken until `resume` or `pause`. */
+  /**
+   * Takes up to `max` messages from lanes that are free; the lanes are taken until `resume` or `pause`. The most urgent
+   * comes first, of those the one that has waited longest; a lane gains a level for each `ageMs` that it waits.
+   */
   take(max: number): Stretch[]
   /** Frees the lane of a stretch. `back` goes before what waits. */
   resume(stretch: Stretch, back: readonly Item[]): void
   /** As `resume`, but the lane stays closed until the function that `wait` is given has been called. */
   pause(stretch: Stretch, back: readonly Item[], wait: (over: () => void) => () => void): void
+  /** Frees the lane of a stretch and gives out what waits there. */
+  clear(stretch: Stretch): readonly Item[]
   /** Forgets what waits and belongs to `source`, or everything. What runs stays. */
   drop(source?: Source): void
   /** Messages that could be taken now. */
   readonly ready: number
   /** Messages that wait, also behind a running or paused one. */
   readonly waiting: number
+  /** Keys, and messages without one, that wait or run. */
+  readonly size: number
   readonly oldestAtMs: number | undefined
 }
 
-export function createLanes(wake: () => void): Lanes {
+export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs: number): Lanes {
   const keyed = new Map<string, Lane>()
   const all = new Set<Lane>()
-  // Also holds lanes that were emptied since: taking one is in constant time, and passes them over.
-  const free = createFifo<Lane>()
+  // One for each priority. They also hold lanes that were emptied or have become more urgent since: taking one is in
+  // constant time, and passes them over.
+  const free = Array.from({ length: 10 }, () => createFifo<Lane>())
   let ready = 0
   let waiting = 0
+  let allUsual = true
 
-  const release = (lane: Lane) => {
-    lane.state = 'ready'
-    if (lane.waiting.length > 0) {
-      ready += lane.waiting.length
-      free.push(lane)
-      return wake()
+  const offer = (lane: Lane) => {
+    if (!allUsual) {
+      lane.readyMs = clock.nowMs()
+      lane.priority = lane.waiting.reduce((most, { priority }) => Math.max(most, priority), 0)
     }
+    free[lane.priority]!.push(lane)
+  }
+  const isFree = (lane: Lane, priority: number) =>
+    lane.state === 'ready' && lane.waiting.length > 0 && lane.priority === priority
+
+  /** The first lane of a priority, without those that are no longer free. */
+  const first = (priority: number): Lane | undefined => {
+    const lanes = free[priority]!
+    let lane = lanes.peek(0)
+    while (lane && !isFree(lane, priority)) {
+      lanes.shift()
+      lane = lanes.peek(0)
+    }
+    return lane
+  }
+  const mostUrgent = (): Lane | undefined => {
+    if (allUsual) return first(usualPriority)
+    const now = clock.nowMs()
+    let best: Lane | undefined
+    let urgency = Number.NEGATIVE_INFINITY
+    for (let priority = free.length - 1; priority >= 0; priority--) {
+      const lane = first(priority)
+      if (!lane) continue
+      const aged = priority + Math.floor((now - lane.readyMs) / ageMs)
+      if (aged < urgency || (aged === urgency && best && lane.readyMs >= best.readyMs)) continue
+      best = lane
+      urgency = aged
+    }
+    return best
+  }
+  /** The first of another priority than the usual: from now on it matters when a lane became free. */
+  const mind = () => {
+    allUsual = false
+    const now = clock.nowMs()
+    for (const lane of all) lane.readyMs = now
+  }
+  const forget = (lane: Lane) => {
     all.delete(lane)
     if (lane.key !== undefined) keyed.delete(lane.key)
+  }
+  const release = (lane: Lane) => {
+    lane.state = 'ready'
+    if (lane.waiting.length === 0) return forget(lane)
+    ready += lane.waiting.length
+    offer(lane)
+    wake()
   }
   const putBack = (lane: Lane, back: readonly Item[]) => {
     if (back.length > 0) lane.waiting = [...back, ...lane.waiting]
@@ -70,9 +136,11 @@ export function createLanes(wake: () => void): Lanes {
   return {
     add(item) {
       const { key } = item.delivery.message
+      const { priority } = item
+      if (allUsual && priority !== usualPriority) mind()
       let lane = key === undefined ? undefined : keyed.get(key)
       if (!lane) {
-        lane = { key, waiting: [], state: 'ready' }
+        lane = { key, waiting: [], state: 'ready', priority, readyMs: 0 }
         all.add(lane)
         if (key !== undefined) keyed.set(key, lane)
       }
@@ -80,21 +148,20 @@ export function createLanes(wake: () => void): Lanes {
       waiting++
       if (lane.state !== 'ready') return
       ready++
-      if (lane.waiting.length === 1) free.push(lane)
+      if (lane.waiting.length === 1) offer(lane)
+      else if (priority > lane.priority) {
+        lane.priority = priority
+        free[priority]!.push(lane)
+      }
       wake()
     },
     take(max) {
       const stretches: Stretch[] = []
       let taken = 0
-      for (let lane = free.peek(0); lane && taken < max; lane = free.peek(0)) {
-        const [first] = lane.waiting
-        if (!first || lane.state !== 'ready') {
-          free.shift()
-          continue
-        }
-        const { alone } = first
+      for (let lane = mostUrgent(); lane && taken < max; lane = mostUrgent()) {
+        const { alone } = lane.waiting[0]!
         if (alone && taken > 0) break
-        free.shift()
+        free[lane.priority]!.shift()
         let length = 1
         while (!alone && taken + length < max && lane.waiting[length]?.alone === false) length++
         ready -= lane.waiting.length
@@ -120,6 +187,13 @@ export function createLanes(wake: () => void): Lanes {
         release(lane)
       })
     },
+    clear({ lane }) {
+      const rest = lane.waiting
+      lane.waiting = []
+      waiting -= rest.length
+      forget(lane)
+      return rest
+    },
     drop(source) {
       for (const lane of all) {
         const before = lane.waiting.length
@@ -130,15 +204,24 @@ export function createLanes(wake: () => void): Lanes {
         if (lane.state === 'ready') ready -= before - kept.length
         if (kept.length > 0 || lane.state === 'running') continue
         lane.cancel?.()
-        all.delete(lane)
-        if (lane.key !== undefined) keyed.delete(lane.key)
+        forget(lane)
       }
+      // Else connections that break again and again, while all handlers hang, would leave more and more of them.
+      free.forEach((lanes, priority) => {
+        for (let left = lanes.size; left > 0; left--) {
+          const lane = lanes.shift()!
+          if (isFree(lane, priority)) lanes.push(lane)
+        }
+      })
     },
     get ready() {
       return ready
     },
     get waiting() {
       return waiting
+    },
+    get size() {
+      return all.size
     },
     get oldestAtMs() {
       let oldest: number | undefined

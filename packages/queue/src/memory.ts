@@ -1,15 +1,9 @@
 import { type Clock, checkNumber, cryptoRandom, type Random, systemClock } from '@headrace/core'
-import type {
-  DeadMessage,
-  Delivery,
-  PublishOutcome,
-  QueueDeclaration,
-  QueueDriver,
-  QueueMessage,
-  Subscriber,
-} from './driver.ts'
-import { createFifo, type Fifo } from './fifo.ts'
-import { createHeld, type Held } from './held.ts'
+import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
+import { overflowed } from './failures.ts'
+import { createHeld } from './held.ts'
+import { type Active, createState, type Entry, type Line, type MemoryState } from './memory/state.ts'
+import { commandHeader, commandsMax, redriven } from './own-headers.ts'
 
 export interface MemoryQueueOptions {
   /** Time of delays; a manual clock makes hours pass in a test. */
@@ -58,7 +52,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
 
   function store(queue: MemoryState, message: QueueMessage): void {
     const line = queue.lines[message.partition]!
-    const entry: Entry = { message, redeliveries: 0, order: queue.nextOrder++, gone: false }
+    const entry: Entry = { message, redeliveries: 0, order: queue.nextOrder++, gone: false, parked: false }
     queue.depth++
     if (message.delayMs === 0) {
       enqueue(line, entry)
@@ -70,6 +64,20 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       enqueue(line, entry)
     })
     queue.delayed.set(entry, cancel)
+  }
+
+  /** An operator's command fits in, so that what is full of parked messages can be unparked. */
+  const isFull = ({ depth, dead, onFull, declaration: { depthMax } }: MemoryState, { headers }: QueueMessage) =>
+    depth - (onFull === 'dead-letter' ? dead.size : 0) >= depthMax + (commandHeader in headers ? commandsMax : 0)
+
+  function evict({ onFull, dead, declaration, lines }: MemoryState, partition: number): boolean {
+    const { waiting } = lines[partition]!
+    const oldest = waiting.peek(0)
+    if (onFull !== 'dead-letter' || dead.size >= declaration.depthMax) return false
+    if (!oldest || commandHeader in oldest.message.headers) return false
+    waiting.shift()
+    dead.add({ message: oldest.message, ...overflowed(oldest.redeliveries, clock.wallMs()) })
+    return true
   }
 
   function enqueue(line: Line, entry: Entry): void {
@@ -88,12 +96,19 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
 
   function deliver(line: Line): void {
     for (let active = line.subscriptions[0]; active; active = line.subscriptions[0]) {
-      if (active.unsettled.size >= active.subscriber.credit) return
+      if (active.unsettled.size - active.unparking >= active.subscriber.credit) return
+      if (!active.told) tell(line, active)
       const entry = next(line)
       if (!entry) return
       hand(active, entry)
       if (chance(duplicate) && active === line.subscriptions[0]) hand(active, entry)
     }
+  }
+
+  function tell(line: Line, active: Active): void {
+    active.told = true
+    const keys = line.parked.keys()
+    if (keys.length > 0) active.subscriber.onParked?.(keys)
   }
 
   function next(line: Line): Entry | undefined {
@@ -121,7 +136,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
     line.subscriptions.splice(at, 1)
     const back = new Set(active.unsettled.clear())
     for (const entry of back) if (counted) entry.redeliveries++
-    line.waiting.unshift([...back].filter((entry) => !entry.gone).sort((a, b) => a.order - b.order))
+    line.waiting.unshift([...back].filter((entry) => !entry.gone && !entry.parked).sort((a, b) => a.order - b.order))
     wake(line)
   }
 
@@ -136,11 +151,21 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
 
   return {
     name: 'memory',
-    supports: { durable: false, delay: true, depthMax: true, oldest: true, messageBytesMax: 2 ** 28 },
+    supports: {
+      durable: false,
+      delay: true,
+      depthMax: true,
+      park: true,
+      evict: true,
+      oldest: true,
+      messageBytesMax: 2 ** 28,
+    },
     async declare(declaration) {
       online()
       const existing = queues.get(declaration.name)
-      if (!existing) queues.set(declaration.name, createState(declaration))
+      const queue = existing ?? createState(declaration)
+      queues.set(declaration.name, queue)
+      queue.onFull = declaration.onFull
       const found = existing?.declaration ?? declaration
       return (['partitions', 'depthMax'] as const).flatMap((what) =>
         found[what] === declaration[what]
@@ -155,7 +180,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       }
       const queue = find(name)
       return messages.map((message): PublishOutcome => {
-        if (queue.depth >= queue.declaration.depthMax) return { type: 'full' }
+        if (isFull(queue, message) && !evict(queue, message.partition)) return { type: 'full' }
         store(queue, message)
         return chance(loseConfirm) ? { type: 'unknown', cause: new Error('injected: confirmation lost') } : stored
       })
@@ -165,15 +190,32 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       const queue = find(name)
       const line = queue.lines[partition]
       if (!line) throw new Error(`queue "${name}" has no partition ${partition}`)
-      const active: Active = { subscriber, unsettled: createHeld() }
+      const active: Active = { subscriber, unsettled: createHeld(), unparking: 0, told: false }
       line.subscriptions.push(active)
       wake(line)
+      // Of parked messages that this subscription tries again.
+      const tags = new Set<number>()
       return {
+        async unpark(key, max) {
+          if (active !== line.subscriptions[0]) throw new Error('the subscription is not active')
+          return line.parked.oldest(key, max).map(({ message, redeliveries }, at, entries) => {
+            const tag = active.unsettled.add(entries[at]!)
+            tags.add(tag)
+            active.unparking++
+            return { tag, message, redeliveries }
+          })
+        },
         async settle(settlements) {
-          for (const { tag, dead } of settlements) {
+          for (const { tag, dead, park } of settlements) {
             const entry = active.unsettled.take(tag)
-            // Its twin, when a fault has delivered it twice, has settled it before.
-            if (!entry || entry.gone) continue
+            if (entry?.parked && tags.delete(tag)) active.unparking--
+            // Its twin, when a fault has delivered it twice, has settled it before, or parked it.
+            else if (!entry || entry.gone || entry.parked) continue
+            if (park) {
+              line.parked.park(entry, park)
+              continue
+            }
+            if (entry.parked) line.parked.remove(entry)
             entry.gone = true
             if (dead) queue.dead.add({ ...dead, message: entry.message })
             else queue.depth--
@@ -193,7 +235,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
         // Another visitor may have taken it while we waited.
         if (verdict === 'keep' || !queue.dead.delete(dead)) continue
         queue.depth--
-        if (verdict === 'redrive') store(queue, { ...dead.message, delayMs: 0 })
+        if (verdict === 'redrive') store(queue, { ...redriven(dead.message), delayMs: 0 })
       }
     },
     async stats(name) {
@@ -205,6 +247,9 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
         dead: queue.dead.size,
         oldestAtMs: heads.length > 0 ? Math.min(...heads) : undefined,
       }
+    },
+    async parked(name) {
+      return find(name).lines.flatMap((line, partition) => line.parked.list(partition))
     },
     async close() {
       for (const queue of queues.values()) {
@@ -225,42 +270,4 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
   }
 }
 
-interface MemoryState {
-  readonly declaration: QueueDeclaration
-  readonly lines: readonly Line[]
-  readonly delayed: Map<Entry, () => void>
-  readonly dead: Set<DeadMessage>
-  /** All that is stored: waiting, delivered, delayed or dead. */
-  depth: number
-  nextOrder: number
-}
-
-interface Line {
-  readonly waiting: Fifo<Entry>
-  /** The first is active. */
-  readonly subscriptions: Active[]
-  scheduled: boolean
-}
-
-interface Active {
-  readonly subscriber: Subscriber
-  readonly unsettled: Held<Entry>
-}
-
-interface Entry {
-  readonly message: Delivery['message']
-  redeliveries: number
-  order: number
-  gone: boolean
-}
-
 const stored: PublishOutcome = Object.freeze({ type: 'stored' })
-
-function createState(declaration: QueueDeclaration): MemoryState {
-  const lines = Array.from({ length: declaration.partitions }, () => ({
-    waiting: createFifo<Entry>(),
-    subscriptions: [],
-    scheduled: false,
-  }))
-  return { declaration, lines, delayed: new Map(), dead: new Set(), depth: 0, nextOrder: 0 }
-}

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { checkKey, describe, HeadraceError } from '@headrace/core'
 import type { DeadReason, QueueMessage } from './driver.ts'
+import { isOwnHeader } from './own-headers.ts'
 
 /** A message as a handler sees it. */
 export interface Message<Body> {
@@ -23,6 +24,10 @@ export interface MessageOptions {
   /** Held back for this long; then it takes its place behind what was published before. */
   readonly delayMs?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** From then on, counted from when it is due, no handler is to have it; that of the queue by default. By the wall clocks of both sides. */
+  readonly ttlMs?: number | undefined
+  /** 0 to 9, the highest first; 4 by default. It orders keys, and messages without one, that a consumer holds; never the messages of a key. */
+  readonly priority?: number | undefined
 }
 
 /** A message in the dead letters. */
@@ -54,6 +59,7 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): Readonl
   const copy: [string, string][] = []
   for (const [name, value] of Object.entries(headers)) {
     checkKey('a header name', name)
+    if (isOwnHeader(name)) throw new TypeError(`header "${name}" is the queue's own`)
     if (typeof value !== 'string') throw new TypeError(`header "${name}" must be a string, received ${describe(value)}`)
     copy.push([name, value])
   }

@@ -1,6 +1,7 @@
 import type { Clock, Observer, Random } from '@headrace/core'
 import type { BatchOptions, ConsumeOptions, Consumer } from './consume-options.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import type { ParkedKey } from './driver.ts'
 import type { QueueEvent } from './events.ts'
 import type { Message, MessageOptions } from './message.ts'
 import type { HandlerContext } from './run.ts'
@@ -13,8 +14,25 @@ export interface QueueOptions<Body, Sent = Body> {
   readonly schema?: StandardSchema<Sent, Body> | undefined
   /** How often a failing message is tried, 5, and the pauses in between: exponential with full jitter, 100 to 10,000. */
   readonly retry?: RetryOptions | undefined
-  /** Messages stored at most, where the driver can count them; 1,000,000. Over it `publish` is `BUSY`. */
+  /**
+   * What becomes of a message that has failed at every attempt, or was delivered `redeliveriesMax` times: it goes to the dead
+   * letters and its key goes on, or its key is parked: all of it waits, durably, for `unpark` or `skip`. Messages without a
+   * key go to the dead letters. The same in all processes of a queue.
+   */
+  readonly onExhausted?: 'dead-letter' | 'park' | undefined
+  /** Keys of a partition that can be parked at a time; over it their messages go to the dead letters; 1,000. */
+  readonly parkedKeysMax?: number | undefined
+  /** For messages that are published without a `ttlMs` of their own; none by default. */
+  readonly ttlMs?: number | undefined
+  /** What becomes of an expired message when its turn comes; it goes to the dead letters by default. */
+  readonly onExpired?: 'dead-letter' | 'drop' | undefined
+  /** Messages stored at most, where the driver can count them; 1,000,000. */
   readonly depthMax?: number | undefined
+  /**
+   * Over `depthMax` a `publish` is `BUSY`, which is the default; or the oldest message of its partition that no consumer
+   * holds goes to the dead letters, which then have a `depthMax` of their own, and over that it is `BUSY`.
+   */
+  readonly onFull?: 'reject' | 'dead-letter' | undefined
   /** Messages and bytes published by this process and not confirmed yet; 10,000 and 64 MiB. Over it `publish` is `BUSY`. */
   readonly windowMax?: number | undefined
   readonly windowBytesMax?: number | undefined
@@ -89,6 +107,16 @@ export interface Queue<Body, Sent = Body> extends AsyncDisposable {
     options?: BatchOptions,
   ): Consumer
   readonly deadLetters: DeadLetters
+  /** The keys that are parked, see `onExhausted`. */
+  parked(): Promise<readonly ParkedKey[]>
+  /**
+   * Has the consumer of a parked key try its messages again, from the failed one on; what came meanwhile follows in order.
+   * The key is free when the last of them is done, and parked anew where one fails.
+   * @returns false where the key is not parked. True when this is stored: a consumer does it when it sees it.
+   */
+  unpark(key: string): Promise<boolean>
+  /** As `unpark`, but the failed message goes to the dead letters first. */
+  skip(key: string): Promise<boolean>
   stats(): Promise<QueueStats>
   /** Closes its consumers as `consumer.close` does and waits for what is being published. The driver stays open. */
   close(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>

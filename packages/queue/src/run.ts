@@ -15,8 +15,8 @@ export class Run<Body> implements HandlerContext, Timed {
   /** What the handler is given, and the items they came in. */
   readonly messages: Message<Body>[] = []
   readonly items: Item[] = []
-  /** Went to the dead letters before the handler could see them. */
-  invalid: Set<Item> | undefined = undefined
+  /** Invalid or expired: they are settled, and the handler never sees them. */
+  leftOut: Set<Item> | undefined = undefined
   ended = false
   /** Among those that run. */
   place: Link<Run<Body>> | undefined = undefined

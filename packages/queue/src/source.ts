@@ -8,6 +8,8 @@ export interface Source {
   readonly ended: boolean
   /** Resolves `settled` when the backend has it. */
   settle(settlement: Settlement, settled?: () => void): void
+  /** The oldest parked messages of a key; none where the subscription ends over it. */
+  unpark(key: string, max: number): Promise<readonly Delivery[]>
 }
 
 export interface Intake {
@@ -31,6 +33,8 @@ export function createIntake(
   hooks: {
     declared(): Promise<void>
     delivery(source: Source, delivery: Delivery): void
+    /** Before the first delivery, where keys are parked. */
+    parked(source: Source, keys: readonly string[]): void
     subscribed(): void
     /** The deliveries of `source` are void from now on. */
     ended(source: Source, cause: unknown): void
@@ -74,6 +78,9 @@ export function createIntake(
           failures = 0
           hooks.delivery(source, delivery)
         },
+        onParked(keys: readonly string[]) {
+          if (!source.ended) hooks.parked(source, keys)
+        },
         onLost: source.end,
       }
       const subscribing = driver.subscribe(queue, partition, subscriber)
@@ -110,16 +117,19 @@ export function createIntake(
           await within(clock, callMs, work, { what: 'settling' })
           for (const item of items) item.settled?.()
         } catch (error) {
-          // Unsettled messages only come again when their subscription ends, so it ends.
-          const failed = subscription
-          source.end(error)
-          void failed?.close().catch(() => {})
+          fail(error)
         } finally {
           unsettled -= items.length
           if (unsettled === 0) for (const wake of whenIdle.splice(0)) wake()
         }
       },
     })
+    // Unsettled messages only come again when their subscription ends, so it ends.
+    function fail(error: unknown): void {
+      const failed = subscription
+      source.end(error)
+      void failed?.close().catch(() => {})
+    }
     const source: OpenSource = {
       get ended() {
         return !open
@@ -128,6 +138,16 @@ export function createIntake(
         if (!open) return
         unsettled++
         batches.add({ settlement, settled })
+      },
+      async unpark(key, max) {
+        try {
+          const made = subscription ?? (await subscribed)
+          if (!made.unpark) throw new Error('the driver does not unpark')
+          return await within(clock, callMs, made.unpark(key, max), { what: `unparking key "${key}"` })
+        } catch (error) {
+          fail(error)
+          return []
+        }
       },
       opened(made) {
         subscription = made

@@ -1,0 +1,59 @@
+import type { Backoff, Clock } from '@headrace/core'
+import type { QueueEvent } from './events.ts'
+import type { Item, Lanes, Stretch } from './lanes.ts'
+import { isRejection } from './message.ts'
+import type { Verdicts } from './verdicts.ts'
+
+/** Settles what is done of a stretch that has run, and gives the rest back to its lane, which it returns. */
+export type Conclude = (
+  stretch: Stretch,
+  /** Those that the handler has not seen: they are settled. */
+  leftOut: ReadonlySet<Item> | undefined,
+  failure: (item: Item) => unknown,
+) => readonly Item[]
+
+export function createConclude(context: {
+  readonly queue: string
+  readonly clock: Clock
+  readonly attempts: number
+  readonly backoff: Backoff
+  readonly emit: ((event: QueueEvent) => void) | undefined
+  readonly lanes: Lanes
+  readonly verdicts: Verdicts
+  readonly stopping: () => boolean
+}): Conclude {
+  const { queue, clock, attempts, backoff, emit, lanes, verdicts, stopping } = context
+
+  function again(item: Item, error: unknown): number {
+    const { id, key } = item.delivery.message
+    const delayMs = backoff(item.attempt)
+    emit?.({ type: 'retry', queue, id, key, attempt: item.delivery.redeliveries + item.attempt, delayMs, error })
+    item.attempt++
+    return delayMs
+  }
+
+  return (stretch, leftOut, failure) => {
+    const back: Item[] = []
+    let parked = false
+    let pauseMs = 0
+    for (const item of stretch.items) {
+      if (item.source.ended || leftOut?.has(item)) continue
+      const error = failure(item)
+      // Behind one that failed nothing is done, whatever its handler says: it would have overtaken.
+      if (back.length > 0) back.push(item)
+      else if (parked) item.parking.follow(item)
+      else if (error === undefined) verdicts.handled(item)
+      else if (isRejection(error)) verdicts.bury(item, 'rejected', error)
+      else if (stopping()) break
+      else if (item.attempt === 0 || item.attempt >= attempts) parked = verdicts.giveUp(item, error)
+      else {
+        pauseMs = again(item, error)
+        back.push(item)
+      }
+    }
+    if (parked) for (const item of lanes.clear(stretch)) item.parking.follow(item)
+    else if (stopping() || back.length === 0) lanes.resume(stretch, [])
+    else lanes.pause(stretch, back, (over) => clock.after(pauseMs, over))
+    return back
+  }
+}
