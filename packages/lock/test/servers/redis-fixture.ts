@@ -11,6 +11,8 @@ interface ConnectOptions {
   enableAutoPipelining?: boolean
   enableReadyCheck?: boolean
   maxRetriesPerRequest?: number | null
+  port?: number
+  retryStrategy?: (attempt: number) => number
   username?: string
   password?: string
 }

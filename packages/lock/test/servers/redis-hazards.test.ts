@@ -4,7 +4,7 @@ import { redisLocks } from '@headrace/lock/redis'
 import { startRedis } from '@headrace/stack'
 import { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
-import { redisFixture, until } from './redis-fixture.ts'
+import { queued, redisFixture, until } from './redis-fixture.ts'
 
 const fixture = redisFixture()
 const { connect, locksOn } = fixture
@@ -96,23 +96,21 @@ it('h9: a command that timed out at the client leaves no orphan', async () => {
   const locks = locksOn(redis)
   await locks.withLock('warm', () => {})
   fixture.server.pause()
-  const failed = await locks.acquire('k', { ttlMs: 5_000 }).catch((error) => error)
+  const failed = await locks.acquire('k', { ttlMs: 60_000 }).catch((error) => error)
   await sleep(170)
   fixture.server.resume()
   expect(failed).toMatchObject({ code: 'UNAVAILABLE' })
-  const startMs = performance.now()
-  await locksOn(connect()).acquire('k', { waitMs: 3_000 })
-  expect(performance.now() - startMs).toBeLessThan(1_500)
+  expect((await locksOn(connect()).acquire('k', { waitMs: 30_000 })).held).toBe(true)
 })
 
 it('a server that hangs is TIMEOUT, and what it grants when it wakes is given back', async () => {
   const locks = locksOn(connect(), { callMs: 100 })
   await locks.withLock('warm', () => {})
   fixture.server.pause()
-  const failed = await locks.acquire('k', { ttlMs: 5_000 }).catch((error) => error)
+  const failed = await locks.acquire('k', { ttlMs: 60_000 }).catch((error) => error)
   fixture.server.resume()
   expect(failed).toMatchObject({ code: 'TIMEOUT' })
-  expect((await locksOn(connect()).acquire('k', { waitMs: 3_000 })).held).toBe(true)
+  expect((await locksOn(connect()).acquire('k', { waitMs: 30_000 })).held).toBe(true)
 })
 
 it('CLIENT KILL of every connection loses no lease and no waiter', async () => {
@@ -129,24 +127,65 @@ it('CLIENT KILL of every connection loses no lease and no waiter', async () => {
   expect((await waiting).held).toBe(true)
 })
 
-it('a subscriber that was down when its turn came gets its place back', async () => {
-  const [a, b] = [locksOn(connect()), locksOn(connect())]
-  const lease = await a.acquire('k', { ttlMs: 30_000 })
-  const waiting = b.acquire('k', { waitMs: 20_000 })
-  await sleep(50)
+it('a subscriber that is dropped between its place in the queue and its grant gets both back', async () => {
   const control = connect()
-  // The grant is sent while the subscriber is away: nobody hears it.
+  // Nobody comes back as fast as a key is released.
+  const [a, b] = [locksOn(connect()), locksOn(connect({ retryStrategy: () => 300 }))]
+  const lease = await a.acquire('k', { ttlMs: 60_000 })
+  const waiting = b.acquire('k', { waitMs: 50_000 })
+  await until(async () => (await queued(a, 'k')) === 1)
   await control.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
   await lease.release()
-  const startMs = performance.now()
   expect((await waiting).held).toBe(true)
-  expect(performance.now() - startMs).toBeLessThan(3_000)
 })
 
-it('a lock that was evicted is LOST for its holder, and tokens go on', async () => {
+it('CLIENT PAUSE is a server that hangs: who holds for longer holds on, who asks is told in time, nothing is orphaned', async () => {
+  const control = connect()
+  const [a, b] = [locksOn(connect()), locksOn(connect(), { callMs: 100 })]
+  const [long, short] = [await a.acquire('long', { ttlMs: 60_000 }), await a.acquire('short', { ttlMs: 400 })]
+  await b.withLock('warm', () => {})
+  await control.call('CLIENT', 'PAUSE', '900', 'ALL')
+  await expect(b.acquire('k', { ttlMs: 60_000 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+  await until(() => short.signal.aborted)
+  expect(short.signal.reason).toMatchObject({ code: 'LOST', cause: 'expired' })
+  expect(await long.release()).toBe(true)
+  for (const key of ['k', 'short']) expect((await a.acquire(key, { waitMs: 30_000 })).held).toBe(true)
+})
+
+it('eviction (maxmemory, allkeys-lru) of a lock is LOST for its holder, and tokens go on', async () => {
+  const redis = connect()
   const locks = locksOn(connect())
-  const lease = await locks.acquire('k', { ttlMs: 600 })
-  await connect().del(`${fixture.prefix}:{k}`)
+  const lease = await locks.acquire('k', { ttlMs: 900 })
+  const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1])
+  await redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
+  await redis.config('SET', 'maxmemory', used + 500_000)
+  for (let n = 0; (await redis.exists(fixture.nameOf('k'))) === 1; n++) await redis.set(`junk:${n}`, 'x'.repeat(10_000))
+  await redis.config('SET', 'maxmemory', 0)
+  await until(() => lease.signal.aborted)
+  expect(lease.signal.reason).toMatchObject({ code: 'LOST', cause: 'gone' })
+  expect((await locks.acquire('k')).token).toBeGreaterThan(lease.token)
+  await redis.flushall()
+})
+
+it.each(['', ':q', ':i'])(
+  'eviction of a part of what is kept for a key, "%s", forgets nobody for good',
+  async (part) => {
+    const [a, b] = [locksOn(connect()), locksOn(connect(), { handoverMax: 0, ttlMs: 600, waitMs: 30_000 })]
+    const lease = await a.acquire('k', { ttlMs: 600 })
+    const waiting = Promise.all([1, 2, 3].map(() => b.withLock('k', ({ token }) => token)))
+    await until(async () => (await queued(a, 'k')) === 3)
+    expect(await connect().del(`${fixture.nameOf('k')}${part}`)).toBe(1)
+    await lease.release()
+    const tokens = await waiting
+    expect(new Set(tokens).size).toBe(3)
+    for (const token of tokens) expect(token).toBeGreaterThan(lease.token)
+  },
+)
+
+it('eviction of what says who shares a key is LOST for those who do', async () => {
+  const locks = locksOn(connect())
+  const lease = await locks.acquire('k', { ttlMs: 600, mode: 'shared' })
+  await connect().del(`${fixture.nameOf('k')}:s`)
   await until(() => lease.signal.aborted)
   expect(lease.signal.reason).toMatchObject({ code: 'LOST', cause: 'gone' })
   expect((await locks.acquire('k')).token).toBeGreaterThan(lease.token)

@@ -1,8 +1,14 @@
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
-import { redisFixture } from './redis-fixture.ts'
+import { redisFixture, until } from './redis-fixture.ts'
 
-const fixture = redisFixture()
+// A server that lets itself be told to load its data again, and answers in between.
+const fixture = redisFixture({
+  appendOnly: false,
+  args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'],
+})
 const { connect, locksOn } = fixture
 
 it.each([
@@ -10,6 +16,7 @@ it.each([
   ['a list', (redis: Redis, key: string) => redis.lpush(key, '1')],
   ['a string of another library', (redis: Redis, key: string) => redis.set(key, '8c1f0d2e')],
   ['a number', (redis: Redis, key: string) => redis.set(key, '42')],
+  ['what a later version of this library may write', (redis: Redis, key: string) => redis.set(key, 'z1 17 1 a.1 ')],
 ])('%s in the place of a lock is REJECTED and left alone', async (_, put) => {
   const redis = connect()
   const locks = locksOn(redis)
@@ -34,20 +41,49 @@ it('a user who may not is REJECTED, without a word about the password', async ()
   expect(`${error.message}`).not.toContain('secret')
 })
 
-it.each([
-  [
-    'OOM',
-    (redis: Redis) => redis.config('SET', 'maxmemory', '1'),
-    (redis: Redis) => redis.config('SET', 'maxmemory', '0'),
-  ],
-  ['READONLY', (redis: Redis) => redis.replicaof('127.0.0.1', 1), (redis: Redis) => redis.replicaof('NO', 'ONE')],
-])('%s is UNAVAILABLE, and nothing stays locked', async (word, begin, end) => {
-  const control = connect()
+/** What makes a server refuse, and what ends that. */
+const refusals: Record<string, (redis: Redis) => Promise<() => Promise<unknown>>> = {
+  async OOM(redis) {
+    await redis.config('SET', 'maxmemory', '1')
+    return () => redis.config('SET', 'maxmemory', '0')
+  },
+  async READONLY(redis) {
+    await redis.replicaof('127.0.0.1', 1)
+    return () => redis.replicaof('NO', 'ONE')
+  },
+  async MISCONF(redis) {
+    // A snapshot that cannot be written: a folder has its name.
+    const dump = join(((await redis.config('GET', 'dir')) as string[])[1]!, 'dump.rdb')
+    await mkdir(dump)
+    await redis.config('SET', 'save', '3600 1')
+    await redis.bgsave()
+    await until(async () => (await redis.info('persistence')).includes('rdb_last_bgsave_status:err'))
+    return async () => {
+      await redis.config('SET', 'save', '')
+      await rmdir(dump)
+    }
+  },
+  async LOADING(redis) {
+    await redis.debug('POPULATE', 300, 'junk', 2_000)
+    // Each key takes this many microseconds.
+    await redis.config('SET', 'key-load-delay', '50000')
+    const other = connect({ enableReadyCheck: false })
+    const loaded = redis.debug('RELOAD')
+    await until(async () => `${await other.ping().catch((error) => error)}`.includes('LOADING'))
+    return async () => {
+      await other.config('SET', 'key-load-delay', '0')
+      await loaded
+    }
+  },
+}
+
+it.each(Object.keys(refusals))('%s is UNAVAILABLE, who holds holds on, and nothing stays locked', async (word) => {
   const locks = locksOn(connect())
-  await locks.withLock('warm', () => {})
-  await begin(control)
+  const lease = await locks.acquire('held', { ttlMs: 60_000 })
+  const end = await refusals[word]!(connect())
   const error = await locks.acquire('k').catch((error) => error)
-  await end(control)
+  await end()
   expect(error).toMatchObject({ code: 'UNAVAILABLE', cause: { message: expect.stringContaining(word) } })
   expect(await locksOn(connect()).tryAcquire('k')).not.toBeNull()
+  expect(await lease.release()).toBe(true)
 })
