@@ -126,7 +126,8 @@ export interface Delivery {
 export interface Subscription {
   /**
    * Removes messages from the queue; those with `dead` are moved to the dead letters, never lost in between. A tag that
-   * was settled before is passed over; after the subscription has ended nothing is settled.
+   * was settled before is passed over; after the subscription has ended nothing is settled. A driver may keep messages of
+   * one call of `publish` together: until all of them are settled, all of them come again.
    */
   settle(settlements: readonly Settlement[]): Promise<void>
   /**

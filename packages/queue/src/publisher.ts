@@ -1,5 +1,5 @@
 import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborted, within } from '@headrace/core'
-import { type Batched, createBatches } from './batches.ts'
+import { type Batched, type Batches, createBatches } from './batches.ts'
 import { createDeadlines, type Timed } from './deadlines.ts'
 import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { messageBytes } from './message.ts'
@@ -59,7 +59,7 @@ export function createPublisher(
     if (messages === 0) for (const wake of closed.splice(0)) wake()
   }
   const drop = (pending: Pending, error: HeadraceError) => {
-    if (batches.remove(pending)) leave(pending)
+    if (batchesOf(pending).remove(pending)) leave(pending)
     end(pending, error)
   }
 
@@ -69,7 +69,10 @@ export function createPublisher(
     drop(pending, new HeadraceError('BUSY', why))
   })
 
-  const batches = createBatches<Pending>({ sizeMax: 500, inFlightMax: 4, send })
+  // A partition whose leader is away must not hold up the others.
+  const batches: (Batches<Pending> | undefined)[] = []
+  const batchesOf = ({ message: { partition } }: Pending) =>
+    (batches[partition] ??= createBatches<Pending>({ sizeMin: 64, sizeMax: 500, inFlightMax: 4, send }))
 
   async function send(batch: Pending[]): Promise<void> {
     try {
@@ -150,7 +153,7 @@ export function createPublisher(
         reject,
       }
       deadlines.add(pending)
-      batches.add(pending)
+      batchesOf(pending).add(pending)
       if (signal) stopWith(signal, pending)
     })
 

@@ -1,9 +1,10 @@
-import { systemClock, within } from '@headrace/core'
+import { describe, systemClock, within } from '@headrace/core'
 import type { Channel, Connection } from 'rabbitmq-client'
-import type { PublishOutcome, QueueDriver } from './driver.ts'
+import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { createConfirms } from './rabbitmq/confirms.ts'
 import { createDelays } from './rabbitmq/delays.ts'
 import { deathOf, fromEnvelope, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
+import { toFrames } from './rabbitmq/frames.ts'
 import { deadQueue, partitionQueue } from './rabbitmq/names.ts'
 import { subscribe } from './rabbitmq/subscription.ts'
 import { declareTopology } from './rabbitmq/topology.ts'
@@ -16,6 +17,11 @@ export interface RabbitmqQueueOptions {
    * publish, acknowledgements included: with one connection for both, consumers stand still until the alarm is over.
    */
   readonly consuming?: Connection
+  /**
+   * Whether messages that wait for the same partition travel, and are stored, as one AMQP message; true. A message that
+   * has no company is a plain AMQP message. With false all are, for consumers that are not of this library.
+   */
+  readonly frames?: boolean
 }
 
 /**
@@ -23,10 +29,11 @@ export interface RabbitmqQueueOptions {
  * as they are, and leaves them open. Their `error` events are told by what the calls of the queue come to.
  */
 export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOptions = {}): QueueDriver {
-  const { consuming = connection } = options
+  const { consuming = connection, frames = true } = options
   for (const [name, value] of Object.entries({ connection, consuming })) {
     if (typeof value?.acquire !== 'function') throw new TypeError(`${name} must be a Connection of rabbitmq-client`)
   }
+  if (typeof frames !== 'boolean') throw new TypeError(`frames must be a boolean, received ${describe(frames)}`)
   const open = new Set<Channel>()
   // As many as the application has queues.
   const partitionsOf = new Map<string, number>()
@@ -69,8 +76,19 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   const bury = (queue: string) => (message: StoredMessage, dead: Parameters<typeof toEnvelope>[2]) =>
     storeDurably(...toEnvelope(message, { routingKey: deadQueue(queue) }, dead))
 
-  const addressed = (queue: string, message: StoredMessage) =>
-    toEnvelope(message, { routingKey: partitionQueue(queue, message.partition) })
+  const routeOf = (queue: string, partition: number) => ({ routingKey: partitionQueue(queue, partition) })
+
+  /** Each by itself, answered one by one. */
+  const publishAlone = (queue: string, messages: readonly QueueMessage[]) =>
+    confirms.publish(messages.map((message) => toEnvelope(message, routeOf(queue, message.partition))))
+
+  /** Answered when all are: who waits for that with the next messages fills the next frames. */
+  async function publishFrames(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]> {
+    const carriers = toFrames(messages, (partition) => routeOf(queue, partition))
+    const answers = await confirms.publish(carriers.map(({ sent }) => sent))
+    const outcomes = await Promise.all(answers)
+    return outcomes.flatMap((outcome, at) => new Array<PublishOutcome>(carriers[at]!.count).fill(outcome))
+  }
 
   return {
     name: 'rabbitmq',
@@ -90,7 +108,8 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
         return messages.map((): PublishOutcome => ({ type: 'unsent', cause }))
       }
       const now = messages.filter((message) => message.delayMs === 0)
-      const sending = now.length > 0 ? confirms.publish(now.map((message) => addressed(queue, message))) : []
+      const publish = frames ? publishFrames : publishAlone
+      const sending = now.length > 0 ? publish(queue, now) : []
       if (now.length === messages.length) return await sending
       const later = messages.filter((message) => message.delayMs > 0)
       const [atOnce, delayed] = [[...(await sending)], [...(await delays.publish(queue, partitionCount(queue), later))]]
@@ -110,7 +129,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
           const verdict = await visit({ ...deathOf(received), message })
           if (verdict === 'stop') return
           if (verdict === 'keep') continue
-          if (verdict === 'redrive') await storeDurably(...addressed(queue, message))
+          if (verdict === 'redrive') await storeDurably(...toEnvelope(message, routeOf(queue, message.partition)))
           channel.basicAck({ deliveryTag: received.deliveryTag })
         }
       } finally {

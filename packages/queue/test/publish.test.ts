@@ -1,4 +1,4 @@
-import { isHeadraceError } from '@headrace/core'
+import { isHeadraceError, partitionOf } from '@headrace/core'
 import {
   createQueue,
   type PublishOutcome,
@@ -107,7 +107,7 @@ describe('publish', () => {
 
   it('is BUSY at once when the window is full, and free again when messages are confirmed', async () => {
     const { calls, wrap } = held()
-    const { queue, clock, of } = setUp({ windowMax: 2 }, { wrap })
+    const { queue, clock, of } = setUp({ windowMax: 2, partitions: 1 }, { wrap })
     const first = [queue.publish('a'), queue.publish('b')]
     const error = await outcome(queue.publish('c'))
     expect(isHeadraceError(error, 'BUSY')).toBe(true)
@@ -180,9 +180,47 @@ describe('publish', () => {
     await later
   })
 
+  it('does not hold up a partition while another is not answered', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({ partitions: 2 }, { wrap })
+    const partitionOfCall = (at: number) => calls[at]!.messages[0]!.partition
+    void outcome(queue.publish('first', { key: 'a' }))
+    await clock.settle()
+    const silent = partitionOfCall(0)
+    for (let batch = 1; batch < 6; batch++) {
+      void outcome(queue.publish('x', { key: 'a' }))
+      await clock.settle()
+    }
+    expect(calls).toHaveLength(4)
+    const other = ['b', 'c', 'd', 'e'].find((key) => partitionOf(key, 2) !== silent)
+    const publishing = queue.publish('y', { key: other })
+    await clock.settle()
+    calls[4]!.answer()
+    await publishing
+  })
+
+  it('sends many that wait in two batches, one to be made while the other travels', async () => {
+    const { calls, wrap } = held()
+    const { queue, clock } = setUp({ partitions: 1 }, { wrap })
+    const sizes = () => calls.map((call) => call.messages.length)
+    const all = [queue.publishAll(Array.from({ length: 200 }, () => ({ body: 'x' })))]
+    await clock.settle()
+    expect(sizes()).toEqual([100, 100])
+    calls[0]!.answer()
+    await clock.settle()
+    all.push(queue.publishAll(Array.from({ length: 100 }, () => ({ body: 'x' }))))
+    await clock.settle()
+    expect(sizes()).toEqual([100, 100, 100])
+    all.push(queue.publishAll(Array.from({ length: 10 }, () => ({ body: 'x' }))))
+    await clock.settle()
+    expect(sizes()).toEqual([100, 100, 100, 10])
+    for (const call of calls) call.answer()
+    await Promise.all(all)
+  })
+
   it('is BUSY, not TIMEOUT, for a message that was never sent', async () => {
     const { calls, wrap } = held()
-    const { queue, clock } = setUp({ publishMs: 1_000 }, { wrap })
+    const { queue, clock } = setUp({ publishMs: 1_000, partitions: 1 }, { wrap })
     const publishes = Array.from({ length: 4 * 500 + 1 }, () => outcome(queue.publish('x')))
     await clock.advance(1_000)
     const codes = (await Promise.all(publishes)).map((error) => isHeadraceError(error) && error.code)
@@ -194,7 +232,7 @@ describe('publish', () => {
 
   it('is ABORTED before it was sent: nothing happens then', async () => {
     const { calls, wrap } = held()
-    const { queue, clock } = setUp({}, { wrap })
+    const { queue, clock } = setUp({ partitions: 1 }, { wrap })
     for (let batch = 0; batch < 4; batch++) {
       void outcome(queue.publish('x'))
       await clock.settle()
@@ -238,7 +276,7 @@ describe('publish', () => {
       ...driver,
       publish: async () => answers.map(({ promise }) => promise),
     })
-    const { queue } = setUp({}, { wrap })
+    const { queue } = setUp({ partitions: 1 }, { wrap })
     const [first, second, third] = ['a', 'b', 'c'].map((body) => outcome(queue.publish(body)))
     answers[1]!.resolve({ type: 'stored' })
     expect(await second).toBe(undefined)
@@ -262,7 +300,7 @@ describe('publish', () => {
 
   it('sends a burst as one batch, and gathers while four batches are out', async () => {
     const { calls, wrap } = held()
-    const { queue, clock } = setUp({}, { wrap })
+    const { queue, clock } = setUp({ partitions: 1 }, { wrap })
     const publishes: Promise<void>[] = []
     const burst = async (count: number) => {
       for (let n = 0; n < count; n++) publishes.push(queue.publish('x'))

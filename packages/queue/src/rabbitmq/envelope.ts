@@ -9,7 +9,8 @@ const death = 'headrace-dead'
 
 export type StoredMessage = Omit<QueueMessage, 'delayMs'>
 
-interface About {
+/** What is ours about a message. */
+export interface About {
   readonly id: string
   readonly key?: string | undefined
   readonly partition: number
@@ -17,23 +18,37 @@ interface About {
   readonly at: number
 }
 
+export interface Route {
+  readonly exchange?: string
+  readonly routingKey: string
+}
+
+export const aboutOf = ({ id, key, partition, headers, publishedAtMs: at }: StoredMessage): About => ({
+  id,
+  key,
+  partition,
+  headers,
+  at,
+})
+
+export const fromAbout = (
+  { id, key, partition, headers, at }: About,
+  payload: string,
+  ownPartition: number,
+): StoredMessage => ({ id, key, partition: partition ?? ownPartition, payload, headers, publishedAtMs: at })
+
 /**
  * How a message travels. What is ours is one header of JSON: names of AMQP's own fields are cut at 255 bytes by the client,
  * and values of other types than text come back as something else.
  */
-export function toEnvelope(
-  message: StoredMessage,
-  route: { readonly exchange?: string; readonly routingKey: string },
-  dead?: DeadInfo,
-): [Envelope, Buffer] {
-  const { id, key, partition, headers, publishedAtMs: at } = message
-  const own: About = { id, key, partition, headers, at }
+export function toEnvelope(message: StoredMessage, route: Route, dead?: DeadInfo): [Envelope, Buffer] {
+  const { id, publishedAtMs: at } = message
   const envelope: Envelope = {
     ...route,
     mandatory: true,
     durable: true,
     contentType,
-    headers: { [about]: JSON.stringify(own), ...(dead && { [death]: JSON.stringify(dead) }) },
+    headers: { [about]: JSON.stringify(aboutOf(message)), ...(dead && { [death]: JSON.stringify(dead) }) },
     timestamp: Math.floor(at / 1_000),
     // For people and their tools; the one that counts is in the header.
     ...(Buffer.byteLength(id) <= 255 && { messageId: id }),

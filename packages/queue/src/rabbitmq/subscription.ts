@@ -1,8 +1,15 @@
 import type { AsyncMessage, Channel } from 'rabbitmq-client'
-import type { DeadInfo, Delivery, Settlement, Subscriber, Subscription } from '../driver.ts'
-import { fromEnvelope, redeliveriesOf, type StoredMessage } from './envelope.ts'
+import type { DeadInfo, Settlement, Subscriber, Subscription } from '../driver.ts'
+import { redeliveriesOf, type StoredMessage } from './envelope.ts'
+import { messagesOf } from './frames.ts'
 import { partitionQueue } from './names.ts'
 import { nextTurn } from './turn.ts'
+import { createUnpacking } from './unpacking.ts'
+
+interface RabbitmqSubscription extends Subscription {
+  /** Messages that have come and are not delivered yet. */
+  readonly waiting: number
+}
 
 /**
  * A subscription with a channel of its own: closing it gives everything back in order, and an acknowledgement can never
@@ -15,28 +22,27 @@ export async function subscribe(
   queue: string,
   partition: number,
   { credit, onDelivery, onLost }: Subscriber,
-): Promise<Subscription> {
+): Promise<RabbitmqSubscription> {
   const channel = await open()
-  // What is acknowledged twice closes the channel, so the broker only hears of tags that are open.
-  const unsettled = new Map<number, StoredMessage>()
   let ended = false
 
   const end = (cause: unknown) => {
     if (ended) return
     ended = true
-    unsettled.clear()
+    unpacking.stop()
     onLost(cause)
   }
-  channel.on('close', () => end(new Error('the channel was closed')))
-  channel.on('basic.cancel', (_tag, cause: unknown) => {
+  const giveUp = (cause: unknown) => {
     end(cause)
     void channel.close()
-  })
+  }
+  const unpacking = createUnpacking(credit, onDelivery, giveUp)
+  channel.on('close', () => end(new Error('the channel was closed')))
+  channel.on('basic.cancel', (_tag, cause: unknown) => giveUp(cause))
 
   /** Tags count up, so one frame can acknowledge all that are below the lowest one still open. */
   function acknowledge(tags: readonly number[]): void {
-    for (const tag of tags) unsettled.delete(tag)
-    const [lowestOpen = Number.POSITIVE_INFINITY] = unsettled.keys()
+    const { lowestOpen = Number.POSITIVE_INFINITY } = unpacking
     const below = tags.filter((tag) => tag < lowestOpen)
     if (below.length > 0) channel.basicAck({ deliveryTag: Math.max(...below), multiple: true })
     for (const tag of tags) if (tag > lowestOpen) channel.basicAck({ deliveryTag: tag })
@@ -44,10 +50,7 @@ export async function subscribe(
 
   const receive = (received: AsyncMessage) => {
     if (ended) return
-    const message = fromEnvelope(received, partition)
-    const delivery: Delivery = { tag: received.deliveryTag, message, redeliveries: redeliveriesOf(received) }
-    unsettled.set(delivery.tag, message)
-    onDelivery(delivery)
+    unpacking.add(received.deliveryTag, redeliveriesOf(received), () => messagesOf(received, partition))
   }
 
   try {
@@ -59,18 +62,27 @@ export async function subscribe(
     throw error
   }
   return {
+    get waiting() {
+      return unpacking.waiting
+    },
     async settle(settlements: readonly Settlement[]) {
-      const open = settlements.filter(({ tag }) => unsettled.has(tag))
-      await Promise.all(open.map(({ tag, dead }) => dead && bury(unsettled.get(tag)!, dead)))
+      await Promise.all(
+        settlements.map(({ tag, dead }) => {
+          const message = dead && unpacking.find(tag)
+          return message && bury(message, dead)
+        }),
+      )
       // Deliveries of one read come one by one; waiting a turn lets one frame acknowledge them all.
       await nextTurn()
       if (ended) throw new Error('the subscription has ended')
-      const tags = open.map(({ tag }) => tag).filter((tag) => unsettled.has(tag))
-      if (tags.length > 0) acknowledge(tags)
+      // What is acknowledged twice closes the channel, so the broker only hears of tags that are open.
+      const done = unpacking.settle(settlements.map(({ tag }) => tag))
+      if (done.length > 0) acknowledge(done)
+      unpacking.deliver()
     },
     async close() {
       ended = true
-      unsettled.clear()
+      unpacking.stop()
       await channel.close()
     },
   }

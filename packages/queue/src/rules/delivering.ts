@@ -35,7 +35,7 @@ export const deliveringRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     name: 'what is settled is never delivered again; the rest comes again in its order, before younger messages',
     async check(subject) {
       const queue = await freshQueue(subject)
-      await queue.publish(...messages('abcde'))
+      await queue.publishEach(...messages('abcde'))
       const first = await queue.subscribe()
       await first.received(5)
       await first.subscription.settle([1, 3].map((at) => ({ tag: first.deliveries[at]!.tag })))
@@ -65,7 +65,7 @@ export const deliveringRules: readonly Rule<QueueSubject, QueueSupports>[] = [
       const queue = await freshQueue(subject)
       const active = await queue.subscribe({ credit: 2 })
       const standby = await queue.subscribe({ driver: subject.peer })
-      await queue.publish(...messages('abcd'))
+      await queue.publishEach(...messages('abcd'))
       await active.received(2)
       await queue.quiet()
       assert.deepEqual(standby.ids, [])
@@ -80,7 +80,7 @@ export const deliveringRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     name: 'settling again, or a tag that was never given out, does nothing to others',
     async check(subject) {
       const queue = await freshQueue(subject)
-      await queue.publish(...messages('abc'))
+      await queue.publishEach(...messages('abc'))
       const first = await queue.subscribe()
       await first.received(3)
       await first.settle(0)
@@ -113,7 +113,7 @@ export const deliveringRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     name: 'a crash loses nothing that was confirmed, and what was unsettled comes again, counted and in order',
     async check(subject) {
       const queue = await freshQueue(subject)
-      await queue.publish(...messages('abcd'))
+      await queue.publishEach(...messages('abcd'))
       const first = await queue.subscribe({ credit: 3 })
       await first.received(3)
       await first.settle(1)

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import type { DeadInfo, Delivery, PublishOutcome, QueueDriver, QueueMessage, Subscription } from '../driver.ts'
+import type {
+  DeadInfo,
+  Delivery,
+  PublishOutcome,
+  QueueDeclaration,
+  QueueDriver,
+  QueueMessage,
+  Subscription,
+} from '../driver.ts'
 
 /** What the suite needs of a backend. */
 export interface QueueSubject {
@@ -18,17 +26,19 @@ let made = 0
 /** A fresh, declared queue of the subject, with short words for what the rules do to it. */
 export async function freshQueue(
   subject: QueueSubject,
-  options: { readonly partitions?: number; readonly depthMax?: number } = {},
+  options: Partial<Omit<QueueDeclaration, 'name'>> = {},
 ): Promise<TestQueue> {
   const { partitions = 2, depthMax = 10_000 } = options
   const name = `rule-${process.pid}-${Date.now().toString(36)}-${made++}`
-  assert.deepEqual(await subject.driver.declare({ name, partitions, depthMax }), [])
+  assert.deepEqual(await subject.driver.declare({ ...options, name, partitions, depthMax }), [])
   return testQueue(subject, name)
 }
 
 export interface TestQueue {
   readonly name: string
   publish(...messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]>
+  /** One call for each: what a driver takes in one call it may deliver again as a whole. */
+  publishEach(...messages: readonly QueueMessage[]): Promise<void>
   subscribe(options?: { driver?: QueueDriver; partition?: number; credit?: number }): Promise<Collected>
   /** Waits until `condition` holds, for some seconds. */
   until(what: string, condition: () => boolean | Promise<boolean>): Promise<void>
@@ -41,6 +51,8 @@ export interface Collected {
   readonly deliveries: readonly Delivery[]
   readonly ids: readonly string[]
   readonly lost: readonly unknown[]
+  /** Keys that it was told are parked, and how many deliveries it had by then. */
+  readonly parked: readonly { readonly key: string; readonly after: number }[]
   /** Waits for `count` deliveries in all. */
   received(count: number): Promise<void>
   /** Settles the delivery at `index`. */
@@ -64,17 +76,26 @@ export function testQueue(subject: QueueSubject, name: string): TestQueue {
       assert.equal(outcomes.length, messages.length, 'one outcome for each message')
       return outcomes
     },
+    async publishEach(...messages) {
+      for (const message of messages) {
+        const [outcome] = await Promise.all(await subject.driver.publish(name, [message]))
+        assert.equal(outcome?.type, 'stored')
+      }
+    },
     async subscribe({ driver = subject.driver, partition = 0, credit = 100 } = {}) {
       const deliveries: Delivery[] = []
       const lost: unknown[] = []
+      const parked: { key: string; after: number }[] = []
       const subscription = await driver.subscribe(name, partition, {
         credit,
         onDelivery: (delivery) => deliveries.push(delivery),
+        onParked: (keys) => parked.push(...keys.map((key) => ({ key, after: deliveries.length }))),
         onLost: (cause) => lost.push(cause),
       })
       return {
         deliveries,
         lost,
+        parked,
         subscription,
         get ids() {
           return deliveries.map((delivery) => delivery.message.id)

@@ -1,0 +1,138 @@
+import type { Delivery } from '../driver.ts'
+import { createFifo } from '../fifo.ts'
+import type { StoredMessage } from './envelope.ts'
+
+/** An AMQP message and what it carries. */
+interface Frame {
+  readonly deliveryTag: number
+  readonly redeliveries: number
+  readonly unpack: () => readonly StoredMessage[]
+  /** A place for each message, empty once it is settled. Read when its turn comes: packed it needs less room. */
+  parts: (StoredMessage | undefined)[] | undefined
+  /** Messages that are not settled. */
+  open: number
+  /** The next one to deliver. */
+  next: number
+}
+
+/** Takes frames apart into deliveries, and says which AMQP messages are settled with them. */
+export interface Unpacking {
+  /** Delivers what `unpack` gives, now or when there is credit. */
+  add(deliveryTag: number, redeliveries: number, unpack: () => readonly StoredMessage[]): void
+  /** The message of a delivery that is not settled. */
+  find(tag: number): StoredMessage | undefined
+  /** @returns the delivery tags of AMQP messages of which nothing is open any more. */
+  settle(tags: readonly number[]): number[]
+  /** Delivers as far as the credit reaches. */
+  deliver(): void
+  /** The lowest delivery tag of which something is open. */
+  readonly lowestOpen: number | undefined
+  /** Messages that wait here for credit, packed ones as one. */
+  readonly waiting: number
+  /** Delivers nothing from now on, and forgets all. */
+  stop(): void
+}
+
+/** More than a frame can hold: the tag of a delivery is that of its frame and its place in it. */
+const placesPerFrame = 512
+
+/**
+ * @param credit deliveries that may be unsettled at a time.
+ * @param broken is told what `unpack` has thrown; nothing is delivered from then on.
+ */
+export function createUnpacking(
+  credit: number,
+  onDelivery: (delivery: Delivery) => void,
+  broken: (cause: unknown) => void,
+): Unpacking {
+  const frames = new Map<number, Frame>()
+  const pending = createFifo<Frame>()
+  let unsettled = 0
+  let delivering = false
+  let stopped = false
+
+  function deliver(): void {
+    // What is settled at once inside the loop is made up for by the loop.
+    if (delivering) return
+    delivering = true
+    for (let frame = pending.peek(0); frame && unsettled < credit; frame = pending.peek(0)) {
+      try {
+        frame.parts ??= opened(frame)
+      } catch (cause) {
+        stop()
+        broken(cause)
+        break
+      }
+      const { parts } = frame
+      if (frame.next === parts.length) {
+        pending.shift()
+        continue
+      }
+      const place = frame.next++
+      unsettled++
+      onDelivery({
+        tag: frame.deliveryTag * placesPerFrame + place,
+        message: parts[place]!,
+        redeliveries: frame.redeliveries,
+      })
+    }
+    delivering = false
+  }
+
+  function opened(frame: Frame): (StoredMessage | undefined)[] {
+    const parts = [...frame.unpack()]
+    frame.open = parts.length
+    return parts
+  }
+
+  function stop(): void {
+    stopped = true
+    frames.clear()
+    while (pending.size > 0) pending.shift()
+  }
+
+  const frameOf = (tag: number) => frames.get(Math.floor(tag / placesPerFrame))
+
+  return {
+    add(deliveryTag, redeliveries, unpack) {
+      if (stopped) return
+      const frame: Frame = { deliveryTag, redeliveries, unpack, parts: undefined, open: 1, next: 0 }
+      frames.set(deliveryTag, frame)
+      pending.push(frame)
+      deliver()
+    },
+    find(tag) {
+      const frame = frameOf(tag)
+      const place = tag % placesPerFrame
+      return frame && place < frame.next ? frame.parts?.[place] : undefined
+    },
+    settle(tags) {
+      const done: number[] = []
+      for (const tag of tags) {
+        const frame = frameOf(tag)
+        const place = tag % placesPerFrame
+        if (!frame?.parts || place >= frame.next || !frame.parts[place]) continue
+        frame.parts[place] = undefined
+        unsettled--
+        if (--frame.open > 0) continue
+        frames.delete(frame.deliveryTag)
+        done.push(frame.deliveryTag)
+      }
+      return done
+    },
+    deliver,
+    get lowestOpen() {
+      const [lowest] = frames.keys()
+      return lowest
+    },
+    get waiting() {
+      let waiting = 0
+      for (let at = 0; at < pending.size; at++) {
+        const { parts, next } = pending.peek(at)!
+        waiting += parts ? parts.length - next : 1
+      }
+      return waiting
+    },
+    stop,
+  }
+}
