@@ -2,6 +2,7 @@ import { type ConformanceOptions, type Rule, runConformance } from '@headrace/co
 import type { QueueSupports } from './driver.ts'
 import { deadLetterRules } from './rules/dead-letters.ts'
 import { deliveringRules } from './rules/delivering.ts'
+import { parkingRules } from './rules/parking.ts'
 import { publishingRules } from './rules/publishing.ts'
 import type { QueueSubject } from './rules/subject.ts'
 
@@ -12,6 +13,7 @@ export const queueRules: readonly Rule<QueueSubject, QueueSupports>[] = [
   ...publishingRules,
   ...deliveringRules,
   ...deadLetterRules,
+  ...parkingRules,
 ]
 
 /** Registers one test for each rule with the test runner, to check that a driver keeps the contract of `QueueDriver`. */

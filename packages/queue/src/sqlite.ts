@@ -1,8 +1,11 @@
 import { DatabaseSync } from 'node:sqlite'
 import { type Clock, HeadraceError, systemClock } from '@headrace/core'
 import type { PublishOutcome, QueueDeclaration, QueueDriver, QueueMessage } from './driver.ts'
+import { overflowed } from './failures.ts'
+import { commandHeader, commandsMax, redriven } from './own-headers.ts'
 import { CommitError, createGroupCommit, type GroupCommit } from './sqlite/group-commit.ts'
 import { createLines } from './sqlite/lines.ts'
+import { createParkedRows } from './sqlite/parked.ts'
 import { createFileQueue, type FileQueue, readSums, sizeOf } from './sqlite/state.ts'
 import { columnsOf, countUnfinished, createTables, deadOf, messageOf, prepareStatements } from './sqlite/tables.ts'
 import { toColumn } from './sqlite/text.ts'
@@ -21,7 +24,8 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
   const sql = prepareStatements(db)
   const queues = new Map<string, FileQueue>()
   readSums(db, queues)
-  const lines = createLines(sql, () => commits)
+  const parked = createParkedRows(db)
+  const lines = createLines(sql, parked, () => commits)
   const commits: GroupCommit = createGroupCommit(db, {
     committed: lines.deliverAll,
     restore: () => readSums(db, queues),
@@ -45,10 +49,18 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
 
   function store(queue: FileQueue, messages: readonly QueueMessage[]): PublishOutcome[] {
     const appended = new Map<number, QueueMessage[]>()
-    let room = queue.declaration.depthMax - sizeOf(queue)
+    const append = () => {
+      for (const [partition, list] of appended) lines.append(queue.lines[partition]!, list)
+      appended.clear()
+    }
+    let room = roomOf(queue)
     const outcomes = messages.map((message): PublishOutcome => {
       if (message.partition >= queue.lines.length) return { type: 'refused', reason: 'there is no such partition' }
-      if (room-- <= 0) return { type: 'full' }
+      // An operator's command fits in, so that what is full of parked messages can be unparked.
+      if (room + (commandHeader in message.headers ? commandsMax : 0) <= 0) {
+        append()
+        if (!evict(queue, message.partition)) return { type: 'full' }
+      } else room--
       if (message.delayMs > 0) hold(queue, message)
       else {
         const list = appended.get(message.partition)
@@ -57,8 +69,16 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       }
       return stored
     })
-    for (const [partition, list] of appended) lines.append(queue.lines[partition]!, list)
+    append()
     return outcomes
+  }
+
+  const roomOf = (queue: FileQueue) =>
+    queue.declaration.depthMax - sizeOf(queue) + (queue.onFull === 'dead-letter' ? queue.dead : 0)
+
+  function evict(queue: FileQueue, partition: number): boolean {
+    if (queue.onFull !== 'dead-letter' || queue.dead >= queue.declaration.depthMax) return false
+    return lines.bury(queue.lines[partition]!, overflowed(0, clock.wallMs()))
   }
 
   function hold(queue: FileQueue, message: QueueMessage): void {
@@ -100,7 +120,15 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
 
   return {
     name: 'sqlite',
-    supports: { durable: true, delay: true, depthMax: true, oldest: true, messageBytesMax: 2 ** 28 },
+    supports: {
+      durable: true,
+      delay: true,
+      depthMax: true,
+      park: true,
+      evict: true,
+      oldest: true,
+      messageBytesMax: 2 ** 28,
+    },
     async declare(declaration) {
       checkOpen()
       const { name, partitions, depthMax } = declaration
@@ -109,7 +137,9 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
         return sql.findQueue.get(toColumn(name)) as { queue: number; partitions: number; depth_max: number }
       })
       const found = { name, partitions: row.partitions, depthMax: row.depth_max }
-      if (!queues.has(name)) queues.set(name, createFileQueue(row.queue, found))
+      const queue = queues.get(name) ?? createFileQueue(row.queue, found)
+      queues.set(name, queue)
+      queue.onFull = declaration.onFull
       return differences(declaration, found)
     },
     async publish(name, messages) {
@@ -145,7 +175,7 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
           // Another visitor may have taken it while we waited.
           if (sql.removeDead.run(queue.id, position).changes === 0) return
           queue.dead--
-          if (verdict === 'redrive') lines.append(queue.lines[row['partition'] as number]!, [messageOf(row)])
+          if (verdict === 'redrive') lines.append(queue.lines[row['partition'] as number]!, [redriven(messageOf(row))])
         })
       }
     },
@@ -165,6 +195,9 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
         dead: queue.dead,
         oldestAtMs: heads.length > 0 ? Math.min(...heads) : undefined,
       }
+    },
+    async parked(name) {
+      return parked.list(find(name))
     },
     async close() {
       if (!open) return

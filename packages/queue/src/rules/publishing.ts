@@ -137,6 +137,30 @@ export const publishingRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     },
   },
   {
+    name: 'a full queue that is to gives up its oldest message that nobody holds, to the dead letters, which have a bound too',
+    needs: (supports) => supports.evict === true,
+    async check(subject) {
+      const queue = await freshQueue(subject, { partitions: 1, depthMax: 3, onFull: 'dead-letter' })
+      const holding = await queue.subscribe({ credit: 1 })
+      const outcomes: string[] = []
+      for (const id of 'abcdefgh') {
+        outcomes.push((await queue.publish(message(id)))[0]!.type)
+        await holding.received(1)
+      }
+      assert.deepEqual(outcomes, [...Array.from({ length: 6 }, () => 'stored'), 'full', 'full'])
+      const gone: string[] = []
+      await subject.driver.visitDead(queue.name, (dead) => {
+        gone.push(`${dead.message.id} ${dead.reason}`)
+        return 'keep'
+      })
+      assert.deepEqual(gone, ['b overflow', 'c overflow', 'd overflow'])
+      await holding.subscription.close()
+      const collected = await queue.subscribe()
+      await collected.received(3)
+      assert.deepEqual(collected.ids, ['a', 'e', 'f'])
+    },
+  },
+  {
     name: 'a delayed message is never early, and others do not wait for it',
     needs: (supports) => supports.delay,
     async check(subject) {

@@ -1,5 +1,7 @@
-import type { Settlement, Subscriber, Subscription } from '../driver.ts'
+import type { DeadInfo, Settlement, Subscriber, Subscription } from '../driver.ts'
+import { commandHeader } from '../own-headers.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { isParkedTag, type ParkedRows } from './parked.ts'
 import type { Active, Line } from './state.ts'
 import { columnsOf, messageOf, type Statements, type StoredMessage } from './tables.ts'
 import { toColumn } from './text.ts'
@@ -7,6 +9,11 @@ import { toColumn } from './text.ts'
 export interface Lines {
   /** Within a transaction: puts messages at the end of the line. */
   append(line: Line, messages: readonly StoredMessage[]): void
+  /**
+   * Within a transaction: moves the oldest message that nobody holds to the dead letters.
+   * @returns false where there is none, or it is a command.
+   */
+  bury(line: Line, because: DeadInfo): boolean
   subscribe(line: Line, subscriber: Subscriber): Subscription
   /** After a transaction: delivers what there is to those who wait. */
   deliverAll(): void
@@ -17,7 +24,7 @@ export interface Lines {
 const readMax = 500
 
 /** The order of the messages of a partition, and their way to its active subscription. */
-export function createLines(sql: Statements, commits: () => GroupCommit): Lines {
+export function createLines(sql: Statements, parked: ParkedRows, commits: () => GroupCommit): Lines {
   const awake = new Set<Line>()
 
   function mark(line: Line, position: number): void {
@@ -32,6 +39,7 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
     if (!active || line.marking || room(active) <= 0 || active.cursor >= line.last) return
     let rows: ReturnType<Statements['nextMessages']['all']>
     try {
+      if (!active.told) tell(line, active)
       rows = sql.nextMessages.all(line.queue.id, line.partition, active.cursor, Math.min(room(active), readMax))
     } catch (cause) {
       detach(line, active)
@@ -70,16 +78,29 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
     if (rows.length === readMax) setImmediate(() => deliver(line))
   }
 
-  function settle(line: Line, active: Active, { tag, dead }: Settlement): void {
+  function tell(line: Line, active: Active): void {
+    const keys = parked.keys(line)
+    active.told = true
+    if (keys.length > 0) active.subscriber.onParked?.(keys)
+  }
+
+  function moveToDead({ queue, partition }: Line, position: number, dead: DeadInfo): void {
+    const { reason, attempts, deadAtMs } = dead
+    const error = toColumn(dead.error)
+    const moved = sql.moveToDead.run(++queue.lastDead, reason, error, attempts, deadAtMs, queue.id, partition, position)
+    queue.dead += Number(moved.changes)
+  }
+
+  function settle(line: Line, active: Active, settlement: Settlement): void {
     const { queue, partition } = line
-    if (!active.unsettled.has(tag)) return
-    if (dead) {
-      const { reason, attempts, deadAtMs } = dead
-      const error = toColumn(dead.error)
-      const moved = sql.moveToDead.run(++queue.lastDead, reason, error, attempts, deadAtMs, queue.id, partition, tag)
-      queue.dead += Number(moved.changes)
+    const { tag, dead, park } = settlement
+    if (active.unparking.has(tag)) parked.settle(line, tag, settlement)
+    else if (!active.unsettled.has(tag)) return
+    else if (park) parked.park(line, tag, park)
+    else {
+      if (dead) moveToDead(line, tag, dead)
+      line.stored -= Number(sql.removeMessage.run(queue.id, partition, tag).changes)
     }
-    line.stored -= Number(sql.removeMessage.run(queue.id, partition, tag).changes)
   }
 
   function detach(line: Line, active: Active): boolean {
@@ -87,6 +108,7 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
     if (at === -1) return false
     line.subscriptions.splice(at, 1)
     active.unsettled.clear()
+    active.unparking.clear()
     return true
   }
 
@@ -101,8 +123,17 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
       if (active && line.last - active.cursor <= room(active)) mark(line, line.last)
       awake.add(line)
     },
+    bury(line, because) {
+      const { queue, partition } = line
+      const [oldest] = sql.nextMessages.all(queue.id, partition, line.subscriptions[0]?.cursor ?? 0, 1)
+      if (!oldest || commandHeader in messageOf(oldest).headers) return false
+      const position = oldest['position'] as number
+      moveToDead(line, position, because)
+      line.stored -= Number(sql.removeMessage.run(queue.id, partition, position).changes)
+      return true
+    },
     subscribe(line, subscriber) {
-      const active: Active = { subscriber, cursor: 0, unsettled: new Set() }
+      const active: Active = { subscriber, cursor: 0, unsettled: new Set(), unparking: new Set(), told: false }
       line.subscriptions.push(active)
       setImmediate(() => deliver(line))
       return {
@@ -112,10 +143,16 @@ export function createLines(sql: Statements, commits: () => GroupCommit): Lines 
               for (const settlement of settlements) settle(line, active, settlement)
             },
             () => {
-              for (const { tag } of settlements) active.unsettled.delete(tag)
+              for (const { tag } of settlements) (isParkedTag(tag) ? active.unparking : active.unsettled).delete(tag)
               awake.add(line)
             },
           ),
+        async unpark(key, max) {
+          if (active !== line.subscriptions[0]) throw new Error('the subscription is not active')
+          const deliveries = parked.oldest(line, key, max)
+          for (const { tag } of deliveries) active.unparking.add(tag)
+          return deliveries
+        },
         async close() {
           try {
             // What it gives back was not cut short by a crash; what the next one has by now may be.

@@ -10,6 +10,9 @@ export interface FileQueue {
   delayed: number
   dead: number
   lastDead: number
+  parked: number
+  lastParked: number
+  onFull: QueueDeclaration['onFull']
 }
 
 /** One partition. */
@@ -31,10 +34,15 @@ export interface Active {
   /** The position of the youngest message that was delivered. */
   cursor: number
   readonly unsettled: Set<number>
+  /** Those that are parked and tried again. */
+  readonly unparking: Set<number>
+  /** It knows which keys are parked. */
+  told: boolean
 }
 
 export function createFileQueue(id: number, declaration: QueueDeclaration): FileQueue {
-  const queue: FileQueue = { id, declaration, lines: [], delayed: 0, dead: 0, lastDead: 0 }
+  const counts = { delayed: 0, dead: 0, lastDead: 0, parked: 0, lastParked: 0 }
+  const queue: FileQueue = { id, declaration, lines: [], ...counts, onFull: undefined }
   const lines = queue.lines as Line[]
   for (let partition = 0; partition < declaration.partitions; partition++) {
     lines.push({ queue, partition, last: 0, stored: 0, marked: 0, marking: false, subscriptions: [] })
@@ -42,8 +50,8 @@ export function createFileQueue(id: number, declaration: QueueDeclaration): File
   return queue
 }
 
-export const sizeOf = ({ lines, delayed, dead }: FileQueue): number =>
-  lines.reduce((sum, line) => sum + line.stored, delayed + dead)
+export const sizeOf = ({ lines, delayed, dead, parked }: FileQueue): number =>
+  lines.reduce((sum, line) => sum + line.stored, delayed + dead + parked)
 
 /** Reads the sums from the file: at the start, and after a transaction that failed. */
 export function readSums(db: DatabaseSync, queues: Map<string, FileQueue>): void {
@@ -59,7 +67,7 @@ export function readSums(db: DatabaseSync, queues: Map<string, FileQueue>): void
     const queue = queues.get(name) ?? createFileQueue(id, { name, partitions, depthMax })
     queues.set(name, queue)
     byId.set(id, queue)
-    queue.delayed = queue.dead = 0
+    queue.delayed = queue.dead = queue.parked = 0
     for (const line of queue.lines) line.stored = line.marked = 0
   }
   const sums = <Row>(query: string, apply: (queue: FileQueue, row: Row) => void) => {
@@ -85,6 +93,13 @@ export function readSums(db: DatabaseSync, queues: Map<string, FileQueue>): void
     (queue, row) => {
       queue.dead = row.dead
       queue.lastDead = Math.max(queue.lastDead, row.last)
+    },
+  )
+  sums<{ parked: number; last: number }>(
+    'SELECT queue, count(*) AS parked, max(position) AS last FROM headrace_parked GROUP BY queue',
+    (queue, row) => {
+      queue.parked = row.parked
+      queue.lastParked = Math.max(queue.lastParked, row.last)
     },
   )
 }

@@ -24,9 +24,19 @@ const schema = `
     PRIMARY KEY (queue, position)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS headrace_delivered (
     queue INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
-    PRIMARY KEY (queue, partition)) WITHOUT ROWID;`
+    PRIMARY KEY (queue, partition)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS headrace_parked (
+    queue INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
+    id TEXT NOT NULL, key TEXT NOT NULL, payload TEXT NOT NULL, headers TEXT, published_at NOT NULL,
+    redeliveries INTEGER NOT NULL, PRIMARY KEY (queue, partition, position)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS headrace_parked_by_key ON headrace_parked (queue, partition, key, position);
+  CREATE TABLE IF NOT EXISTS headrace_parked_keys (
+    queue INTEGER NOT NULL, partition INTEGER NOT NULL, key TEXT NOT NULL,
+    position INTEGER, reason TEXT, error TEXT, attempts INTEGER, dead_at,
+    PRIMARY KEY (queue, partition, key)) WITHOUT ROWID;`
 
-const version = 1
+// 2 has parked messages, which a version that knows only 1 would deliver around.
+const version = 2
 
 /** @throws Error where the file was written by a newer version. */
 export function createTables(db: DatabaseSync): void {
