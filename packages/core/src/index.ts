@@ -3,6 +3,7 @@ export { checkFunction, checkInteger, checkKey, checkNumber, describe } from './
 export { type Clock, systemClock } from './clock.ts'
 export { within } from './deadline.ts'
 export { abortedError, type ErrorCode, HeadraceError, isHeadraceError, throwIfAborted } from './errors.ts'
+export { inOrderPerKey } from './in-order.ts'
 export { createLimiter, type Limiter } from './limiter.ts'
 export { guardObserver, type Observer } from './observe.ts'
 export { partitionOf } from './partition.ts'

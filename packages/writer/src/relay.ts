@@ -1,4 +1,4 @@
-import { type Backoff, type Clock, within } from '@headrace/core'
+import { type Backoff, type Clock, inOrderPerKey, within } from '@headrace/core'
 import type { Ledger, StoredEvent } from './store.ts'
 
 /** Where events go; a queue of `@headrace/queue` is one. A message with a known `id` may come twice. */
@@ -80,16 +80,9 @@ export function createRelay<Event>(options: {
         return false
       }
     }
-    // Keys go side by side. Within a key one waits for the other: were the first of two refused and tried again, the second
-    // would have overtaken it.
-    const chains = new Map<string, Promise<boolean>>()
-    const ends = events.map((event) => {
-      const before = chains.get(event.key) ?? Promise.resolve(true)
-      const end = before.then((taken) => taken && publish(event))
-      chains.set(event.key, end)
-      return end
-    })
-    const firstLeft = (await Promise.all(ends)).indexOf(false)
+    // One after the other within a key: were the first of two refused and tried again, the second would have overtaken it.
+    const taken = await inOrderPerKey(events, ({ key }) => key, publish)
+    const firstLeft = taken.indexOf(false)
     return { done: firstLeft === -1 ? events.length : firstLeft, error }
   }
 
