@@ -3,6 +3,9 @@ import { pipeline } from 'node:stream'
 import { type TrafficReport, trafficEstimator } from '@headrace/capacity-math/estimate'
 import { parse } from 'csv-parse'
 
+// As few as the simulation of it takes.
+const arrivalsMin = 100
+
 /** What a measured trace says of its arrivals. */
 export interface Trace {
   /** Seconds, in order. */
@@ -12,6 +15,8 @@ export interface Trace {
   readonly report: TrafficReport
   /** The shortest window in which arrivals were counted. */
   readonly windowSec: number
+  /** How many have the time of the one before them: they came at once, or the clock of the trace is coarse. */
+  readonly atOnce: number
 }
 
 /**
@@ -26,14 +31,18 @@ export async function readTrace(
 ): Promise<Trace> {
   const times = await readTimes(file, options.column)
   const [first, last] = [times[0], times.at(-1)]
-  if (first === undefined || last === undefined || last <= first)
-    throw new RangeError(`${file} must have arrivals at two different times or more`)
+  if (first === undefined || last === undefined || times.length < arrivalsMin || last <= first)
+    throw new RangeError(
+      `${file} must have ${arrivalsMin} arrivals or more, and not all at one time, received ${times.length}`,
+    )
   const durationSec = last - first
   const windowSec = options.windowSec ?? durationSec / (16 * 20)
   const estimator = trafficEstimator({ startedAt: first, window: windowSec })
   for (const at of times) estimator.arrival(at)
   const { confidence = 0.95 } = options
-  return { times, arrivals: times.length, durationSec, windowSec, report: estimator.report(last, { confidence }) }
+  const atOnce = times.filter((at, i) => at === times[i - 1]).length
+  const report = estimator.report(last, { confidence })
+  return { times, arrivals: times.length, durationSec, windowSec, atOnce, report }
 }
 
 async function readTimes(file: string, wanted: string | undefined): Promise<number[]> {

@@ -1,32 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from '@headrace/capacity-cli'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { cli, file, folder } from './command.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-
-const folder = mkdtempSync(join(tmpdir(), 'headrace-capacity-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const code = await run(args, {
-    out: (text) => {
-      out += text
-    },
-    err: (text) => {
-      err += text
-    },
-  })
-  return { code, out, err }
-}
-
-function file(name: string, content: string): string {
-  const path = join(folder, name)
-  writeFileSync(path, content)
-  return path
-}
 
 const worked = ['plan', '--lambda', '1200', '--mean-service', '0.02', '--wait', '0.05']
 
@@ -63,43 +40,6 @@ describe('plan', () => {
     const { code, out } = await cli('plan', '--lambda', '10', '--mean-service', '1', '--response', '1')
     expect(code).toBe(1)
     expect(out).toContain('no plan: the service alone is longer than 1 s')
-  })
-
-  it('says of bursts that they are not Poisson, and replays them', async () => {
-    // 20 at once every 10 s: two per second, each 0.1 s.
-    const rows = Array.from({ length: 400 }, (_, i) => Array.from({ length: 20 }, () => `${i * 10},k`).join('\n'))
-    const trace = file('bursts.csv', `atSec,key\n${rows.join('\n')}\n`)
-    const options = ['--mean-service', '0.1', '--cs2', '0', '--wait', '0.35', '--p', '0.95']
-    const { out } = await cli('plan', '--trace', trace, ...options)
-    expect(out).toContain('8000 arrivals in 3990 s')
-    expect(out).toContain('The arrivals are not Poisson: they come in bursts')
-    // The last of 20 waits for 4 turns of 5 servers, that of 6 for 3: 0.3 s.
-    const { replay, trace: measured } = JSON.parse((await cli('plan', '--trace', trace, ...options, '--json')).out)
-    expect(replay.servers).toBe(5)
-    expect(measured.report.arrivals).toBe('bursty')
-  })
-
-  it('takes Poisson arrivals for what they are', async () => {
-    let at = 0
-    let state = 7
-    const rows = Array.from({ length: 4000 }, () => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-      at -= Math.log((state + 0.5) / 2 ** 32) / 5
-      return at.toFixed(6)
-    })
-    const { out } = await cli(
-      'plan',
-      '--trace',
-      file('poisson.csv', `time\n${rows.join('\n')}\n`),
-      '--mean-service',
-      '0.5',
-      '--wait',
-      '0.1',
-      '--confidence',
-      '0.9',
-    )
-    expect(out).toContain('The arrivals may be Poisson')
-    expect(out).toContain('for all that was measured')
   })
 })
 

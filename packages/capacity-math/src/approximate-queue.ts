@@ -2,14 +2,14 @@ import { type Distribution, distribution } from './distribution.ts'
 import { upperGamma } from './gamma.ts'
 import { idleStates } from './idle-states.ts'
 import { waitTime } from './mmc-times.ts'
-import { constantTime, noWait } from './no-wait.ts'
+import { noWait } from './no-wait.ts'
 import { type Population, population } from './population.ts'
 import type { Kind, StableQueue } from './queue.ts'
 
 /**
  * The whole shape of a queue of which only the mean wait and the share that waits are known: the wait of those that wait is taken
- * to be exponential, as it is in heavy traffic (J. F. C. Kingman, 1962), the response a gamma time with its two moments, and the
- * number waiting geometric.
+ * to be exponential, as it is in heavy traffic (J. F. C. Kingman, 1962), the service a gamma time with its two moments, and both
+ * together another one, and the number waiting geometric.
  */
 export function approximateQueue(parts: {
   readonly kind: Kind
@@ -40,18 +40,36 @@ export function approximateQueue(parts: {
     W: Wq + meanService,
     Wq,
     wait,
-    response: gammaTime(Wq + meanService, wait.variance + scv * meanService * meanService),
+    response: responseTime({ wait, pWait, meanService, variance: scv * meanService * meanService }),
     population: numberInSystem(servers, load, pWait, Lq),
   }
 }
 
-/** The gamma distribution with this mean and variance. */
-function gammaTime(mean: number, variance: number): Distribution {
-  if (variance < mean * mean * 1e-12) return { ...constantTime(mean), kind: 'approximation' }
+/** Of those that wait and of those that do not, so that what happens to few does not change what the others see. */
+function responseTime(given: {
+  readonly wait: Distribution
+  readonly pWait: number
+  readonly meanService: number
+  readonly variance: number
+}): Distribution {
+  const { wait, pWait, meanService, variance } = given
+  const service = gammaTail(meanService, variance)
+  const mean = wait.mean === 0 ? 0 : wait.mean / pWait
+  const both = wait.mean === 0 ? service : gammaTail(mean + meanService, mean * mean + variance)
+  return distribution({
+    kind: 'approximation',
+    mean: wait.mean + meanService,
+    variance: wait.variance + variance,
+    above0: 1,
+    sf: (t) => (1 - pWait) * service(t) + pWait * both(t),
+  })
+}
+
+/** P(T > t) of the gamma distribution with this mean and variance. */
+function gammaTail(mean: number, variance: number): (t: number) => number {
+  if (variance < mean * mean * 1e-12) return (t) => Number(t < mean)
   const scale = variance / mean
-  const shape = mean / scale
-  const sf = (t: number) => (t === 0 ? 1 : upperGamma(shape, t / scale))
-  return distribution({ kind: 'approximation', mean, variance, above0: 1, sf })
+  return (t) => (t === 0 ? 1 : upperGamma(mean / scale, t / scale))
 }
 
 function numberInSystem(servers: number, load: number, pWait: number, Lq: number): Population {

@@ -34,6 +34,8 @@ export interface PlanInput {
     /** 1 by default: no promise. */
     readonly loss?: number
   }
+  /** The fewest servers there are to be, such as two to survive one, or those that a replay of the arrivals needed; 1 by default. */
+  readonly serversMin?: number
   /** The most servers there can be; 2^31 by default. */
   readonly serversMax?: number
   readonly retries?: { readonly timeout: number; readonly maxRetries: number }
@@ -61,11 +63,11 @@ export interface Plan {
   readonly queueBound: number
   /** Most that may be in the system at once: servers and places. */
   readonly admissionLimit: number
-  /** Most arrivals per second at which the promise is kept. */
+  /** Most arrivals per second at which the promise is kept, that of the loss included. */
   readonly rateLimit: number
   /** The system as planned; with Poisson arrivals and exponential service M/M/c/K with its bound, else G/G/c without. */
   readonly expected: StableQueue
-  /** The proof that it is the smallest: so many keep the promise, and one less does not. */
+  /** The proof that it is the smallest: so many keep the promise, and one less does not; null where there must not be one less. */
   readonly certificate: { readonly enough: Evidence; readonly oneLess: Evidence | null }
   readonly headroom: {
     /** How much more may come: rateLimit / lambda - 1. */
@@ -101,7 +103,7 @@ export interface NoPlan {
  * @throws RangeError or TypeError naming the parameter. A promise that cannot be kept is an answer: `feasible` is false.
  */
 export function plan(input: PlanInput): Plan | NoPlan {
-  const { work, target, most } = checked(input)
+  const { work, target, least, most } = checked(input)
   const { lambda, meanService } = work
   const hotKey = input.hotKey ? { share: zipf(input.hotKey).share(1), limit: hotKeyLimit(input.hotKey) } : null
   if (hotKey && hotKey.limit < lambda)
@@ -109,8 +111,9 @@ export function plan(input: PlanInput): Plan | NoPlan {
       'hot key',
       `the hottest key takes ${hotKey.share} of the writes, and so allows ${hotKey.limit} in all per second`,
     )
-  const servers = serversFor(work, target, most)
-  if (servers === null) return noServers(work, target, most)
+  const needed = serversFor(work, target, most)
+  if (needed === null) return noServers(work, target, most)
+  const servers = Math.max(least, needed)
   const saturation = servers / meanService
   const limit = rateLimit(work, servers, target)
   const bound = queueBound(work, servers, target)
@@ -126,7 +129,7 @@ export function plan(input: PlanInput): Plan | NoPlan {
     expected: bounded as StableQueue,
     certificate: {
       enough: evidence(work, servers, target),
-      oneLess: servers > 1 ? evidence(work, servers - 1, target) : null,
+      oneLess: servers > least ? evidence(work, servers - 1, target) : null,
     },
     headroom: { share: limit / lambda - 1, saturation, perServer: rateLimit(work, servers + 1, target) - limit },
     recovery: {
@@ -141,7 +144,7 @@ export function plan(input: PlanInput): Plan | NoPlan {
       : null,
     hotKey,
     bottleneck: hotKey && hotKey.limit < limit ? 'hot key' : 'servers',
-    robust: input.observed ? robust(work, target, most, input.observed) : null,
+    robust: input.observed ? robust(work, target, { least, most }, input.observed) : null,
   }
 }
 
@@ -159,7 +162,7 @@ function evidence(work: Work, servers: number, target: Target): Evidence {
 function robust(
   work: Work,
   target: Target,
-  most: number,
+  { least, most }: { readonly least: number; readonly most: number },
   observed: NonNullable<PlanInput['observed']>,
 ): Plan['robust'] {
   const { arrivals, services, confidence } = observed
@@ -171,7 +174,8 @@ function robust(
     work.cs2 === 1
       ? 1 / poissonRate({ count: services, exposure: services * work.meanService, confidence }).lower
       : work.meanService * (1 + z * Math.sqrt(work.cs2 / services))
-  return { servers: serversFor({ ...work, lambda, meanService }, target, most), lambda, meanService }
+  const servers = serversFor({ ...work, lambda, meanService }, target, most)
+  return { servers: servers && Math.max(least, servers), lambda, meanService }
 }
 
 function noServers(work: Work, target: Target, most: number): NoPlan {
@@ -186,8 +190,8 @@ function no(bottleneck: NoPlan['bottleneck'], reason: string): NoPlan {
   return { feasible: false, bottleneck, reason }
 }
 
-function checked(input: PlanInput): { work: Work; target: Target; most: number } {
-  const { lambda, meanService, ca2 = 1, cs2 = 1, slo, serversMax = 2 ** 31, observed } = input
+function checked(input: PlanInput): { work: Work; target: Target; least: number; most: number } {
+  const { lambda, meanService, ca2 = 1, cs2 = 1, slo, serversMin = 1, serversMax = 2 ** 31, observed } = input
   checkNumber('lambda', lambda, 1e-12, 1e15)
   checkNumber('meanService', meanService, 1e-12, 1e15)
   checkNumber('lambda * meanService', lambda * meanService, 1e-15, 1e9)
@@ -195,6 +199,8 @@ function checked(input: PlanInput): { work: Work; target: Target; most: number }
   checkNumber('cs2', cs2, 0, 1e6)
   checkInteger('serversMax', serversMax, 1)
   checkNumber('serversMax', serversMax, 1, 2 ** 31)
+  checkInteger('serversMin', serversMin, 1)
+  checkNumber('serversMin', serversMin, 1, serversMax)
   const { p, wait, response, loss = 1 } = slo
   checkProbability('slo.p', p)
   checkNumber('slo.loss', loss, 1e-300, 1)
@@ -207,5 +213,10 @@ function checked(input: PlanInput): { work: Work; target: Target; most: number }
     checkInteger('observed.services', observed.services, 1)
     checkProbability('observed.confidence', observed.confidence)
   }
-  return { work: { lambda, meanService, ca2, cs2 }, target: { p, within, of, loss }, most: serversMax }
+  return {
+    work: { lambda, meanService, ca2, cs2 },
+    target: { p, within, of, loss },
+    least: serversMin,
+    most: serversMax,
+  }
 }

@@ -79,11 +79,18 @@ export function lossOf(work: Work, servers: number, target: Target): number {
   return mmckBlocking({ lambda: work.lambda, mu: 1 / work.meanService, servers, capacity })
 }
 
-/** The largest arrival rate at which so many servers are in time, from a `lambda` at which they are. */
+/** The largest arrival rate at which so many servers keep the promise, from a `lambda` at which they do. */
 export function rateLimit(work: Work, servers: number, target: Target): number {
-  const promised = Math.log(1 - target.p)
-  const excess = (lambda: number) =>
-    Math.log(Math.max(1e-300, lateShare({ ...work, lambda }, servers, target))) - promised
   const saturation = (servers / work.meanService) * (1 - 2 ** -40)
-  return excess(work.lambda) >= 0 ? work.lambda : zeroBetween(excess, work.lambda, saturation)
+  const inTime = keptUpTo(work, saturation, 1 - target.p, (at) => lateShare(at, servers, target))
+  if (target.loss >= 1) return inTime
+  const capacity = servers + queueBound(work, servers, target)
+  const lost = ({ lambda, meanService }: Work) => mmckBlocking({ lambda, mu: 1 / meanService, servers, capacity })
+  return lost({ ...work, lambda: inTime }) <= target.loss ? inTime : keptUpTo(work, inTime, target.loss, lost)
+}
+
+/** Up to which rate a share that grows with it stays within its bound; beyond it at `most`. */
+function keptUpTo(work: Work, most: number, bound: number, share: (at: Work) => number): number {
+  const excess = (lambda: number) => Math.log(Math.max(1e-300, share({ ...work, lambda }))) - Math.log(bound)
+  return excess(work.lambda) >= 0 ? work.lambda : zeroBetween(excess, work.lambda, most)
 }

@@ -1,7 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { mmc, mmck } from '@headrace/capacity-math'
 import { type Plan, type PlanInput, plan } from '@headrace/capacity-math/plan'
-import { exponentialTime, simulateQueue } from '@headrace/capacity-math/simulate'
 import { describe, expect, it } from 'vitest'
 
 function feasible(input: PlanInput): Plan {
@@ -38,19 +37,23 @@ describe('the worked example of 24 erlangs', () => {
     expect(oneMore.wait.sf(0.05)).toBeGreaterThan(0.01)
   })
 
-  it('does in a simulation what it expects', () => {
-    const { servers, admissionLimit, expected } = feasible(worked)
-    const { Wq, waitSf } = simulateQueue({
-      arrivals: exponentialTime(1 / 1200),
-      service: exponentialTime(0.02),
-      servers,
-      capacity: admissionLimit,
-      customers: 300_000,
-      seed: 20_261_124,
-      times: [0.02],
+  it('has a rate limit at which as little is lost as was promised, too', () => {
+    const { rateLimit, servers, admissionLimit, headroom } = feasible({ ...worked, slo: { ...worked.slo, loss: 1e-4 } })
+    const lost = (lambda: number) => mmck({ lambda, mu: 50, servers, capacity: admissionLimit }).pBlock
+    expect(lost(rateLimit) / 1e-4).toBeCloseTo(1, 9)
+    expect(rateLimit).toBeGreaterThan(1200)
+    expect(headroom.perServer).toBeGreaterThan(45)
+  })
+
+  it('takes more servers where there are to be more, and then proves nothing of one less', () => {
+    const two = feasible({ lambda: 1, meanService: 0.02, serversMin: 2, slo: worked.slo })
+    expect(two).toMatchObject({ servers: 2, certificate: { enough: { servers: 2 }, oneLess: null } })
+    expect(feasible({ ...worked, serversMin: 26 }).certificate.oneLess).toBeNull()
+    expect(feasible({ ...worked, serversMin: 25 })).toEqual({
+      ...feasible(worked),
+      expected: expect.anything(),
+      recovery: expect.anything(),
     })
-    expect(Math.abs(Wq.mean - expected.Wq) / Wq.error).toBeLessThan(4)
-    expect(Math.abs(waitSf[0]!.mean - expected.wait.sf(0.02)) / waitSf[0]!.error).toBeLessThan(4)
   })
 })
 
@@ -68,10 +71,17 @@ test.prop([
   const less = certificate.oneLess
   if (less) expect(less.late > 1 - p || less.lost > 0.05).toBe(true)
   expect(rateLimit).toBeGreaterThanOrEqual(load * (1 - 1e-9))
+  const atLimit = plan({ lambda: rateLimit * (1 - 1e-6), meanService: 1, slo, serversMax: certificate.enough.servers })
+  expect(atLimit.feasible).toBe(true)
   expect(queueBound).toBeGreaterThanOrEqual(0)
 })
 
 describe('beyond Poisson', () => {
+  it('what happens to few that wait long does not change what the others see', () => {
+    const { expected } = feasible({ ...worked, ca2: 5000, serversMin: 200 })
+    expect(expected.response.quantile(0.5)).toBeCloseTo(0.02 * Math.LN2, 4)
+  })
+
   it('bursts cost servers, and the plan says that it is an approximation', () => {
     const bursty = feasible({ ...worked, ca2: 8, cs2: 2 })
     expect(bursty.servers).toBeGreaterThan(feasible(worked).servers)
@@ -137,6 +147,7 @@ describe('promises that cannot be kept, and arguments', () => {
     [{ ...worked, slo: { p: 0.9, wait: 1, response: 1 } }, 'slo must have either wait or response'],
     [{ ...worked, slo: { p: 0.9 } }, 'slo must have either wait or response'],
     [{ ...worked, serversMax: 0 }, 'serversMax must be from 1'],
+    [{ ...worked, serversMin: 9, serversMax: 8 }, 'serversMin must be from 1 to 8'],
     [{ ...worked, observed: { arrivals: 0, services: 1, confidence: 0.9 } }, 'observed.arrivals must be from 1'],
   ])('%j is refused by name', (input, message) => {
     expect(() => plan(input)).toThrow(message)

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
-import { type Plan, type PlanInput, plan } from '@headrace/capacity-math/plan'
+import { type PlanInput, plan } from '@headrace/capacity-math/plan'
 import { Command } from 'commander'
-import { type Answer, facts, number, numeric, numericList, percent, time } from '../format.ts'
-import { type Replay, replay } from '../replay.ts'
+import { type Answer, numeric, numericList } from '../format.ts'
+import { measuredPlan } from '../measured-plan.ts'
+import { jsonOf, planText, traceText } from '../plan-text.ts'
 import { readTrace, type Trace } from '../trace.ts'
 
 interface Options {
@@ -51,20 +52,18 @@ export function planCommand(answer: Answer): Command {
     .action(async (options: Options) => {
       const trace = options.trace === undefined ? null : await readTrace(options.trace, traceOptions(options))
       const input = inputOf(options, trace)
-      const result = plan(input)
-      const replayed = trace ? replay(trace.times, input) : null
+      const measured = trace && measuredPlan(trace, input)
+      const result = measured?.result ?? plan(input)
       if (result.feasible && options.report !== undefined) {
         // Loaded here: the plots are most of what the command brings, and few runs want them.
         const { reportPage } = await import('../report.ts')
-        writeFileSync(options.report, reportPage(input, result))
+        writeFileSync(options.report, reportPage(input, result, measured))
       }
-      const code = result.feasible ? 0 : 1
-      if (options.json) answer(JSON.stringify({ input, ...traceJson(trace, replayed), ...jsonOf(result, input) }), code)
-      else {
-        const text = result.feasible ? planText(input, result) : `no plan: ${result.reason}`
-        const planned = result.feasible ? result.servers : null
-        answer([...(trace && replayed ? [traceText(trace, replayed, planned)] : []), text].join('\n'), code)
+      const text = () => {
+        const answered = result.feasible ? planText(input, result, measured) : `no plan: ${result.reason}`
+        return measured ? `${traceText(measured)}\n${answered}` : answered
       }
+      answer(options.json ? JSON.stringify(jsonOf(input, result, measured)) : text(), result.feasible ? 0 : 1)
     })
 }
 
@@ -98,94 +97,4 @@ function inputOf(options: Options, trace: Trace | null): PlanInput {
       ? {}
       : { observed: { arrivals: trace.arrivals, services: trace.arrivals, confidence } }),
   }
-}
-
-function traceJson(trace: Trace | null, replayed: Replay | null): object {
-  if (!trace) return {}
-  const { times: _, ...rest } = trace
-  return { trace: rest, replay: replayed }
-}
-
-function traceText({ arrivals, durationSec, report }: Trace, replayed: Replay, planned: number | null): string {
-  const { lambda, dispersion } = report
-  const model = {
-    poisson: 'The arrivals may be Poisson, and are planned as such.',
-    bursty: `The arrivals are not Poisson: they come in bursts, and are planned as such, with ca² = ${number(report.planningCa2)}.`,
-    regular: `The arrivals are not Poisson: they are more regular, and are planned as such, with ca² = ${number(report.planningCa2)}.`,
-    'insufficient data': 'The trace is too short to tell what the arrivals are; Poisson is assumed.',
-  }[report.arrivals]
-  const windows = dispersion.map(({ window, index }) => `${number(index)} over ${time(window)}`)
-  return [
-    `${arrivals} arrivals in ${time(durationSec)}: ${number(lambda.value)} per second (${number(lambda.lower)} to ${number(lambda.upper)}).`,
-    `Variance over mean of their counts: ${windows.join(', ')}; of a Poisson process it is 1.`,
-    model,
-    replayed.servers === null
-      ? `Replayed as it is, even the most servers leave ${percent(replayed.late)} late.`
-      : `Replayed as it is, the trace keeps the promise with ${replayed.servers} servers (${percent(replayed.late)} late).`,
-    planned !== null && (replayed.servers ?? Number.POSITIVE_INFINITY) > planned
-      ? 'What follows is a model that knows only rate and variance, and is too small for these bursts: take the replay.'
-      : 'What follows is a model that knows only rate and variance.',
-  ].join('\n')
-}
-
-function planText(input: PlanInput, result: Plan): string {
-  const { certificate, headroom, expected, retry, hotKey, robust } = result
-  const less = certificate.oneLess
-  const of = input.slo.wait === undefined ? 'response' : 'wait'
-  const rows: [string, string][] = [
-    ['servers', String(result.servers)],
-    ['places to wait', String(result.queueBound)],
-    ['admit at most', `${result.admissionLimit} at a time, ${number(result.rateLimit)} per second`],
-    ['model', `${expected.kind}:\n${expected.assumptions.join('\n')}`],
-    ['busy', percent(expected.utilization)],
-    [`${of} p50 / p99 / p99.9`, [0.5, 0.99, 0.999].map((p) => time(expected[of].quantile(p))).join(' / ')],
-    [
-      `with ${certificate.enough.servers} servers`,
-      `${percent(certificate.enough.late)} late, p${input.slo.p * 100} ${time(certificate.enough.quantile ?? 0)}`,
-    ],
-    ...(less
-      ? [
-          [
-            `with ${less.servers} servers`,
-            less.quantile === null
-              ? 'the queue grows without end'
-              : `${percent(less.late)} late, ${percent(less.lost)} turned away, p${input.slo.p * 100} ${time(less.quantile)}`,
-          ] as [string, string],
-        ]
-      : []),
-    [
-      'headroom',
-      `${percent(headroom.share)} more, ${number(headroom.perServer)} per second with each server, unstable from ${number(headroom.saturation)}`,
-    ],
-    ['after 10 s of outage', `a full queue is gone in ${time(result.recovery.drainAfter(10).mean)}`],
-  ]
-  if (retry)
-    rows.push([
-      'retries',
-      `${retry.verdict}; safe below ${number(retry.safeBelow)} requests per second, no good state above ${number(retry.collapseAt)}; ${retry.safeRetries} retries are always safe`,
-    ])
-  if (hotKey)
-    rows.push([
-      'hottest key',
-      `${percent(hotKey.share)} of the writes, allows ${number(hotKey.limit)} in all per second`,
-    ])
-  if (robust)
-    rows.push([
-      'for all that was measured',
-      robust.servers === null
-        ? 'no number of servers is enough'
-        : `${robust.servers} servers (up to ${number(robust.lambda)} per second of ${time(robust.meanService)})`,
-    ])
-  rows.push(['gives out first', result.bottleneck])
-  return facts(rows)
-}
-
-/** Functions are asked where that is what one would want to read. */
-function jsonOf(result: ReturnType<typeof plan>, input: PlanInput): object {
-  if (!result.feasible) return result
-  const { expected, recovery, ...rest } = result
-  const of = input.slo.wait === undefined ? 'response' : 'wait'
-  const { wait, response, population, ...means } = expected
-  const quantiles = Object.fromEntries([0.5, 0.9, 0.99, 0.999, 0.9999].map((p) => [p, expected[of].quantile(p)]))
-  return { ...rest, expected: { ...means, [of]: quantiles }, recovery: { drainAfter10s: recovery.drainAfter(10) } }
 }
