@@ -1,18 +1,12 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Fixture, manualClock } from '@headrace/core/testing'
-import { createQueue, type Delivery, type QueueDriver, type QueueMessage, reject } from '@headrace/queue'
+import { createQueue, type Delivery, type QueueMessage, reject } from '@headrace/queue'
 import { type QueueSubject, queueConformance } from '@headrace/queue/conformance'
 import { sqliteQueue } from '@headrace/queue/sqlite'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { outcome } from './set-up.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'headrace-queue-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-let files = 0
-const file = () => join(folder, `${files++}.db`)
+import { copyOf, file, folder, message } from './sqlite-set-up.ts'
 
 function subject(): Fixture<QueueSubject> {
   const clock = manualClock()
@@ -25,10 +19,7 @@ function subject(): Fixture<QueueSubject> {
       peer: driver,
       elapse: (ms) => clock.advance(ms),
       async crash() {
-        // A copy of the file and its log is what a new process finds after a SIGKILL at this moment.
-        const copy = file()
-        for (const suffix of ['', '-wal']) if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix)
-        drivers.push(sqliteQueue(copy, { clock }))
+        drivers.push(sqliteQueue(copyOf(path), { clock }))
         return drivers.at(-1)!
       },
     },
@@ -75,80 +66,6 @@ describe('a SQLite queue', () => {
     await again.close()
     await second.close()
     expect(clock.pending).toBe(0)
-  })
-
-  it('does not count what was given back in good order as delivered', async () => {
-    const clock = manualClock()
-    const path = file()
-    const first = sqliteQueue(path, { clock })
-    await first.declare({ name: 'q', partitions: 1, depthMax: 10 })
-    await first.publish('q', [message('a')])
-    await first.subscribe('q', 0, { credit: 1, onDelivery() {}, onLost() {} })
-    await clock.settle()
-    await first.close()
-    const second = sqliteQueue(path, { clock })
-    const deliveries: Delivery[] = []
-    await second.subscribe('q', 0, { credit: 1, onDelivery: (it) => deliveries.push(it), onLost() {} })
-    await clock.settle()
-    expect(deliveries).toMatchObject([{ redeliveries: 0 }])
-    await second.close()
-  })
-
-  it('counts after a crash what was delivered, and nothing else', async () => {
-    const clock = manualClock()
-    const path = file()
-    const copies: QueueDriver[] = []
-    const redeliveries = async () => {
-      const copy = file()
-      for (const suffix of ['', '-wal']) if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix)
-      const driver = sqliteQueue(copy, { clock })
-      copies.push(driver)
-      const counts: number[] = []
-      await driver.subscribe('q', 0, { credit: 10, onDelivery: (it) => counts.push(it.redeliveries), onLost() {} })
-      for (let turn = 0; turn < 4; turn++) await clock.settle()
-      return counts
-    }
-    const driver = sqliteQueue(path, { clock })
-    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
-    const subscriber = { credit: 2, onDelivery() {}, onLost() {} }
-    const first = await driver.subscribe('q', 0, subscriber)
-    await clock.settle()
-    await driver.publish('q', ['a', 'b', 'c'].map(message))
-    for (let turn = 0; turn < 4; turn++) await clock.settle()
-    expect(await redeliveries()).toEqual([1, 1, 0])
-    await first.close()
-    expect(await redeliveries()).toEqual([0, 0, 0])
-    const second = await driver.subscribe('q', 0, { ...subscriber, credit: 3 })
-    await driver.subscribe('q', 0, { ...subscriber, credit: 1 })
-    for (let turn = 0; turn < 4; turn++) await clock.settle()
-    expect(await redeliveries()).toEqual([1, 1, 1])
-    await second.close()
-    for (let turn = 0; turn < 4; turn++) await clock.settle()
-    expect(await redeliveries()).toEqual([1, 0, 0])
-    for (const each of [driver, ...copies]) await each.close()
-  })
-
-  it('does not count after a crash what its consumer closed before it was delivered', async () => {
-    const clock = manualClock()
-    const path = file()
-    const driver = sqliteQueue(path, { clock })
-    await driver.declare({ name: 'q', partitions: 1, depthMax: 10 })
-    await driver.publish('q', [message('a')])
-    const seen: string[] = []
-    const subscriber = { credit: 1, onDelivery: (it: Delivery) => seen.push(it.message.id), onLost() {} }
-    const subscription = await driver.subscribe('q', 0, subscriber)
-    // Its `deliver` comes first, so this closes when the mark is on its way and not yet on the disk.
-    await new Promise<void>((resolve) => setImmediate(() => resolve(subscription.close())))
-    for (let turn = 0; turn < 4; turn++) await clock.settle()
-    expect(seen).toEqual([])
-    const copy = file()
-    for (const suffix of ['', '-wal']) if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix)
-    const after = sqliteQueue(copy, { clock })
-    const counts: number[] = []
-    await after.subscribe('q', 0, { ...subscriber, onDelivery: (it) => counts.push(it.redeliveries) })
-    for (let turn = 0; turn < 4; turn++) await clock.settle()
-    expect(counts).toEqual([0])
-    for (const each of [driver, after]) await each.close()
   })
 
   it('stops delivering in the middle when the subscriber closes', async () => {
@@ -314,14 +231,4 @@ describe('a SQLite queue', () => {
     }
     await subscription.close()
   })
-})
-
-const message = (id: string) => ({
-  id,
-  key: undefined,
-  partition: 0,
-  payload: '1',
-  headers: {},
-  publishedAtMs: 0,
-  delayMs: 0,
 })

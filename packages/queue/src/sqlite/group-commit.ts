@@ -6,6 +6,8 @@ export interface GroupCommit {
    * @throws CommitError
    */
   commit<Result>(change: () => Result, applied?: () => void): Promise<Result>
+  /** False after a transaction that failed, for as long as the file cannot be read: what is known in memory is wrong. */
+  readonly sure: boolean
   /** Commits what waits, and refuses what comes later. */
   close(): void
 }
@@ -32,7 +34,7 @@ export function createGroupCommit(
   db: DatabaseSync,
   hooks: {
     committed(): void
-    /** What was changed in memory by a transaction that failed is wrong now. Called again until it does not throw. */
+    /** What was changed in memory by a transaction that failed is wrong now. Called again before the next, where it throws. */
     restore(): void
   },
 ): GroupCommit {
@@ -40,8 +42,14 @@ export function createGroupCommit(
   const end = db.prepare('COMMIT')
   let waiting: Waiting[] = []
   let scheduled: ReturnType<typeof setImmediate> | undefined
-  let wrong = false
+  let sure = true
   let closed = false
+
+  function restore(): void {
+    sure = false
+    hooks.restore()
+    sure = true
+  }
 
   function flush(): void {
     clearImmediate(scheduled)
@@ -51,8 +59,7 @@ export function createGroupCommit(
     waiting = []
     let certain = true
     try {
-      if (wrong) hooks.restore()
-      wrong = false
+      if (!sure) restore()
       begin.run()
       const results = group.map(({ change }) => change())
       certain = false
@@ -67,7 +74,11 @@ export function createGroupCommit(
       } catch {
         // SQLite rolls back by itself after some errors of the disk.
       }
-      wrong = true
+      try {
+        restore()
+      } catch {
+        // A disk that cannot be read, either: it is told by the next transaction.
+      }
       for (const { reject } of group) reject(new CommitError(cause, certain))
       return
     }
@@ -75,6 +86,9 @@ export function createGroupCommit(
   }
 
   return {
+    get sure() {
+      return sure
+    },
     close() {
       flush()
       closed = true

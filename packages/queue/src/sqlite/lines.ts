@@ -37,6 +37,11 @@ export function createLines(sql: Statements, parked: ParkedRows, commits: () => 
   function deliver(line: Line): void {
     const [active] = line.subscriptions
     if (!active || line.marking || room(active) <= 0 || active.cursor >= line.last) return
+    if (!commits().sure) {
+      // By a wrong mark it would be delivered without being counted. The next transaction that works goes on here.
+      awake.add(line)
+      return
+    }
     let rows: ReturnType<Statements['nextMessages']['all']>
     try {
       if (!active.told) tell(line, active)
