@@ -54,8 +54,8 @@ export function redisFixture(options: Parameters<typeof startRedis>[0] = { appen
     },
     nameOf: (key) => `${prefix}:{${key}}`,
     open,
-    connect(own = {}) {
-      const redis = new Redis(server.url, own)
+    connect({ port, ...own } = {}) {
+      const redis = new Redis(port ? `redis://127.0.0.1:${port}` : server.url, own)
       redis.on('error', () => {})
       open.push({ close: () => redis.disconnect() })
       return redis

@@ -66,7 +66,7 @@ const refusals: Record<string, (redis: Redis) => Promise<() => Promise<unknown>>
   async LOADING(redis) {
     await redis.debug('POPULATE', 300, 'junk', 2_000)
     // Each key takes this many microseconds.
-    await redis.config('SET', 'key-load-delay', '50000')
+    await redis.config('SET', 'key-load-delay', '5000')
     const other = connect({ enableReadyCheck: false })
     const loaded = redis.debug('RELOAD')
     await until(async () => `${await other.ping().catch((error) => error)}`.includes('LOADING'))

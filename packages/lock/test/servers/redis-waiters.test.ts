@@ -99,6 +99,46 @@ describe('redis', () => {
     expect((await commands(redis)) - before).toBeLessThan(1_000 * 0.2)
   })
 
+  it.each([0, 16])(
+    'thirty-two equal contenders in four processes get equal shares (Jain 0.99), with %i hand-overs',
+    async (handoverMax) => {
+      prefix = freshPrefix()
+      const sessions = Array.from({ length: 4 }, () => locksOn(connect(), { handoverMax, waitMs: 60_000 }))
+      const counts = Array.from({ length: 32 }, () => 0)
+      const order: bigint[] = []
+      const first = await sessions[0]!.acquire('k')
+      const work = counts.map(async (_, n) => {
+        while (order.length < 32 * 40)
+          await sessions[n % 4]!.withLock('k', ({ token }) => {
+            counts[n]!++
+            order.push(token)
+          })
+      })
+      await until(async () => (await queued(sessions[0]!, 'k')) >= (handoverMax === 0 ? 31 : 3))
+      await first.release()
+      await Promise.all(work)
+      const sum = counts.reduce((total, one) => total + one, 0)
+      const jain = sum ** 2 / (32 * counts.reduce((total, one) => total + one ** 2, 0))
+      expect(jain).toBeGreaterThanOrEqual(0.99)
+      for (const [at, token] of order.entries()) if (at > 0) expect(token).toBeGreaterThan(order[at - 1]!)
+    },
+  )
+
+  it('who releases and wants the key again stands behind those who wait', async () => {
+    prefix = freshPrefix()
+    const [a, b] = [locksOn(connect()), locksOn(connect())]
+    for (let turn = 0; turn < 20; turn++) {
+      const order: string[] = []
+      const lease = await a.acquire('k')
+      const waiting = b.withLock('k', () => void order.push('b'))
+      await until(async () => (await queued(a, 'k')) === 1)
+      const released = lease.release()
+      const again = a.withLock('k', () => void order.push('a'))
+      await Promise.all([released, waiting, again])
+      expect(order).toEqual(['b', 'a'])
+    }
+  })
+
   it('10,000 keys with a waiter each need one subscription', async () => {
     prefix = freshPrefix()
     const redis = connect()
