@@ -1,0 +1,331 @@
+import { DatabaseSync } from 'node:sqlite'
+import { HeadraceError, seededRandom } from '@headrace/core'
+import { manualClock } from '@headrace/core/testing'
+import { createQueue } from '@headrace/queue'
+import { createInbox } from '@headrace/queue/inbox'
+import { memoryQueue } from '@headrace/queue/memory'
+import {
+  createOutbox,
+  createOutboxRelay,
+  type OutboxEvent,
+  type OutboxRelayOptions,
+  type OutboxSink,
+  type RelayLease,
+} from '@headrace/queue/outbox'
+import { type Sql, sqliteSql } from '@headrace/queue/sql'
+import { describe, expect, it } from 'vitest'
+import { deferred } from './set-up.ts'
+
+interface Published {
+  readonly body: unknown
+  readonly key?: string | undefined
+  readonly id: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+function setUp(
+  publish: (message: Published) => Promise<void> | void = () => {},
+  own: Partial<OutboxRelayOptions> = {},
+) {
+  const db = new DatabaseSync(':memory:')
+  const outbox = createOutbox({ name: 'shop' })
+  for (const statement of outbox.schema('sqlite')) db.exec(statement)
+  const sql = sqliteSql(db)
+  const clock = manualClock()
+  const published: Published[] = []
+  const events: OutboxEvent[] = []
+  const queue: OutboxSink = {
+    async publish(body, options) {
+      await publish({ body, ...options })
+      published.push({ body, ...options })
+    },
+  }
+  const append = (...names: string[]) => {
+    for (const id of names) outbox.append(sql, { body: { id }, id, key: id[0] === '-' ? undefined : id[0] })
+  }
+  const relay = (more: Partial<OutboxRelayOptions> = {}) =>
+    createOutboxRelay({
+      outbox,
+      sql,
+      queue,
+      clock,
+      random: seededRandom(1),
+      observe: (event) => events.push(event),
+      ...own,
+      ...more,
+    })
+  const ids = () => published.map(({ id }) => id)
+  const left = () => (db.prepare('SELECT count(*) AS count FROM headrace_outbox').get() as { count: number }).count
+  const of = (type: OutboxEvent['type']) => events.filter((event) => event.type === type)
+  return { db, sql, outbox, clock, append, relay, published, ids, left, events, of }
+}
+
+const unavailable = () => {
+  throw new HeadraceError('UNAVAILABLE', 'the broker is away')
+}
+
+describe('appending', () => {
+  it('is part of the transaction of the caller', async () => {
+    const { db, append, relay, ids } = setUp()
+    db.exec('BEGIN')
+    append('a1', 'b1')
+    db.exec('ROLLBACK')
+    db.exec('BEGIN')
+    append('a2')
+    db.exec('COMMIT')
+    await relay().drained()
+    expect(ids()).toEqual(['a2'])
+  })
+
+  it('numbers the messages of a key without a gap, also over transactions that are rolled back', async () => {
+    const { db, append, relay, published } = setUp()
+    append('a1', 'b1')
+    db.exec('BEGIN')
+    append('a2')
+    db.exec('ROLLBACK')
+    append('a3', '-')
+    await relay().drained()
+    const numbers = published.map(({ id, headers }) => [id, headers['headrace-sequence']])
+    expect(numbers.toSorted()).toEqual([
+      ['-', undefined],
+      ['a1', '1/shop'],
+      ['a3', '2/shop'],
+      ['b1', '1/shop'],
+    ])
+  })
+
+  it('gives an id of its own to what has none, and carries body and headers as they are', async () => {
+    const { sql, outbox, relay, published } = setUp()
+    const body = { text: 'nul \0 ✓', list: [1, null] }
+    const first = outbox.append(sql, { body, key: 'nul \0', headers: { 'x-nul': '\0' } })
+    const second = outbox.append(sql, { body: null })
+    expect(first).not.toBe(second)
+    await relay().drained()
+    expect(published[0]).toMatchObject({ body, id: first, key: 'nul \0', headers: { 'x-nul': '\0' } })
+    expect(published[1]).toMatchObject({ body: null, id: second, key: undefined })
+  })
+
+  it('refuses at once what could never be published', () => {
+    const { sql, outbox } = setUp()
+    expect(() => outbox.append(sql, { body: undefined })).toThrow('body must be a JSON value')
+    expect(() => outbox.append(sql, { body: 1, key: '' })).toThrow('key must not be empty')
+    expect(() => outbox.append(sql, { body: 1, id: 'x'.repeat(513) })).toThrow('id must be at most')
+    expect(() => outbox.append(sql, { body: 1, headers: { a: 1 as never } })).toThrow('header "a"')
+    expect(() => outbox.append(sql, { body: 'x'.repeat(2 ** 20), id: 'm' })).toThrow(
+      'message "m" must be at most 1048576 bytes, has 1048578',
+    )
+    expect(() => createOutbox({ name: '' })).toThrow('name must not be empty')
+    expect(() => createOutbox({ name: 'a'.repeat(101) })).toThrow('name must be at most 100')
+  })
+
+  it('answers later where the database does', async () => {
+    const { sql, outbox, relay, published } = setUp()
+    const later: Sql = { dialect: 'sqlite', run: async (...call) => sql.run(...call) }
+    expect(await outbox.append(later, { body: 1, id: 'm', key: 'k' })).toBe('m')
+    await relay({ sql: later }).drained()
+    expect(published[0]).toMatchObject({ id: 'm', headers: { 'headrace-sequence': '1/shop' } })
+  })
+})
+
+describe('a relay', () => {
+  it('publishes what was there before it, what is announced, and what nobody announced', async () => {
+    const { clock, append, relay, ids, left } = setUp()
+    append('a1')
+    const one = relay()
+    await clock.settle()
+    expect(ids()).toEqual(['a1'])
+    append('a2')
+    one.poke()
+    await clock.settle()
+    expect(ids()).toEqual(['a1', 'a2'])
+    append('a3')
+    await clock.advance(1_000)
+    expect(ids()).toEqual(['a1', 'a2', 'a3'])
+    expect(left()).toBe(0)
+    await one.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('holds up the key of a message that cannot be published, and no other', async () => {
+    let away = true
+    const { clock, append, relay, ids, of } = setUp(({ id }) => (away && id === 'a1' ? unavailable() : undefined))
+    // More of the key than are read at once: those of other keys behind it must be found.
+    append('a1', ...Array.from({ length: 600 }, (_, at) => `a${at + 2}`), 'b1', 'b2')
+    const one = relay()
+    await clock.settle()
+    expect(ids()).toEqual(['b1', 'b2'])
+    expect(of('failed')).toMatchObject([{ outbox: 'shop', error: { code: 'UNAVAILABLE' } }])
+    away = false
+    const done = one.drained()
+    await clock.advance(100)
+    await done
+    expect(ids().slice(2)).toEqual(Array.from({ length: 601 }, (_, at) => `a${at + 1}`))
+  })
+
+  it('does not read on through an outbox whose queue is away, and pauses longer and longer', async () => {
+    let calls = 0
+    const { clock, append, relay, of } = setUp(() => {
+      calls++
+      unavailable()
+    })
+    append(...Array.from({ length: 1_000 }, () => '-'))
+    const one = relay()
+    await clock.settle()
+    expect(calls).toBe(256)
+    await clock.advance(60_000)
+    expect(of('failed').length).toBeLessThan(20)
+    await one.close()
+  })
+
+  it('gives up an attempt that hangs, and makes it again', async () => {
+    let hang = true
+    const signals: AbortSignal[] = []
+    const { clock, append, relay, ids } = setUp(({ signal }) => {
+      signals.push(signal)
+      return hang ? new Promise<void>(() => {}) : undefined
+    })
+    append('a1', 'a2')
+    const one = relay({ callMs: 500 })
+    await clock.advance(500)
+    expect(signals.map((signal) => signal.aborted)).toEqual([true])
+    hang = false
+    await clock.advance(1_000)
+    expect(ids()).toEqual(['a1', 'a2'])
+    await one.close()
+  })
+
+  it('survives a database that fails, and tells of it', async () => {
+    const { sql, clock, append, relay, ids, of } = setUp()
+    append('a1')
+    let broken = true
+    const one = relay({
+      sql: {
+        dialect: 'sqlite',
+        run: async (...call) => (broken ? Promise.reject(new Error('the disk is gone')) : sql.run(...call)),
+      },
+    })
+    await clock.settle()
+    expect(of('failed')).toMatchObject([{ error: { message: 'the disk is gone' } }])
+    broken = false
+    await clock.advance(1_000)
+    expect(ids()).toEqual(['a1'])
+    await one.close()
+  })
+
+  it('closes after what is being published, and leaves the rest', async () => {
+    const slow = deferred()
+    const { clock, append, relay, ids, left } = setUp(() => slow.promise)
+    append('a1', 'a2', 'b1')
+    const one = relay()
+    const drained = one.drained()
+    await clock.settle()
+    const closed = one.close()
+    slow.resolve()
+    await Promise.all([closed, drained, one.drained()])
+    expect(ids()).toEqual(['a1', 'b1'])
+    expect(left()).toBe(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('bad options are named', () => {
+    const { relay } = setUp()
+    expect(() => relay({ pollMs: 0 })).toThrow('pollMs')
+    expect(() => relay({ callMs: -1 })).toThrow('callMs')
+  })
+})
+
+describe('several relays', () => {
+  /** One key, first come, first served; `lose` takes it from its holder. */
+  function oneLock() {
+    let holder: AbortController | undefined
+    const line: (() => void)[] = []
+    const lose = () => {
+      holder?.abort(new HeadraceError('LOST', 'expired'))
+      holder = undefined
+      line.shift()?.()
+    }
+    return {
+      lose,
+      locks: {
+        async acquire(_key: string, { signal }: { readonly signal: AbortSignal }): Promise<RelayLease> {
+          while (holder) {
+            await new Promise<void>((resolve, reject) => {
+              line.push(resolve)
+              signal.addEventListener('abort', () => reject(new HeadraceError('ABORTED', 'aborted')))
+            })
+          }
+          const mine = new AbortController()
+          holder = mine
+          return {
+            signal: mine.signal,
+            get held() {
+              return !mine.signal.aborted
+            },
+            async release() {
+              if (holder === mine) lose()
+            },
+          }
+        },
+      },
+    }
+  }
+
+  it('work one at a time, and the next goes on when the lease of the first is lost', async () => {
+    let hang = true
+    const { locks, lose } = oneLock()
+    const { clock, append, relay, ids, of } = setUp(() => (hang ? new Promise<void>(() => {}) : undefined), { locks })
+    append('a1', 'a2')
+    const relays = [relay(), relay()]
+    await clock.settle()
+    expect(of('began')).toHaveLength(1)
+    hang = false
+    lose()
+    await clock.settle()
+    expect(of('began')).toHaveLength(2)
+    expect(ids()).toEqual(['a1', 'a2'])
+    await Promise.all(relays.map((one) => one.close()))
+    expect(clock.pending).toBe(0)
+  })
+
+  it('stand by without a word while another one works', async () => {
+    const { clock, relay, events } = setUp(undefined, {
+      locks: {
+        async acquire(_key, { waitMs }) {
+          await clock.sleep(waitMs)
+          throw new HeadraceError('TIMEOUT', 'somebody has it')
+        },
+      },
+    })
+    const one = relay()
+    await clock.advance(100_000)
+    expect(events).toEqual([])
+    const closed = one.close()
+    await clock.advance(30_000)
+    await closed
+  })
+
+  it('also without a lock have each message take its effect once, behind an inbox', async () => {
+    const { clock, append, relay, sql, db } = setUp()
+    const driver = memoryQueue({ clock, random: seededRandom(3), faults: { duplicate: 0.3 } })
+    const queue = createQueue<{ id: string }>(driver, 'orders', { clock })
+    const inbox = createInbox({ consumer: 'test' })
+    for (const statement of inbox.schema('sqlite')) db.exec(statement)
+    const effects: string[] = []
+    queue.consume((message) => {
+      if (inbox.claim(sql, message).fresh) effects.push(message.id)
+    })
+    const names = Array.from({ length: 300 }, (_, at) => `${'abc'[at % 3]}${at}`)
+    append(...names.slice(0, 200))
+    const relays = [relay({ queue }), relay({ queue }), relay({ queue })]
+    append(...names.slice(200))
+    const drained = Promise.all(relays.map((one) => one.drained()))
+    await clock.advance(1_000)
+    await drained
+    await clock.settle()
+    for (const key of 'abc') {
+      expect(effects.filter((id) => id[0] === key)).toEqual(names.filter((id) => id[0] === key))
+    }
+    await Promise.all([...relays.map((one) => one.close()), queue.close()])
+  })
+})
