@@ -78,7 +78,7 @@ describe('a key whose message fails at every attempt', () => {
   })
 
   it('is parked anew where a message behind fails, which then is the one that is named', async () => {
-    const { queue, clock, failing, seen, consume } = await parking()
+    const { queue, clock, failing, seen, consume, of } = await parking()
     failing.add('a1').add('a3')
     consume()
     await queue.publishAll(keyed('a1', 'a2', 'a3', 'a4'))
@@ -88,6 +88,7 @@ describe('a key whose message fails at every attempt', () => {
     await clock.advance(1_000)
     expect(seen).toEqual(['a1', 'a2'])
     expect(await queue.parked()).toMatchObject([{ key: 'a', waiting: 2, because: { error: 'Error: no a3' } }])
+    expect(of('parked')).toHaveLength(2)
     failing.clear()
     await queue.unpark('a')
     await clock.advance(1_000)
