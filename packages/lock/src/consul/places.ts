@@ -112,6 +112,8 @@ export function createPlaces(options: {
         failures = 0
       } catch {
         tickets = undefined
+        // It may be another server next time, or the same one with older data: the index of before says nothing.
+        index = 0
         if (!signal.aborted) await clock.sleep(backoff(++failures), signal).catch(() => {})
       }
     }

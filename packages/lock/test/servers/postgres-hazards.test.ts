@@ -1,7 +1,8 @@
 import net, { type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { addressOf, lost, postgresFixture } from './postgres-setup.ts'
+import { lost } from './lost.ts'
+import { addressOf, postgresFixture } from './postgres-setup.ts'
 import { freshPrefix } from './redis-setup.ts'
 
 const fixture = postgresFixture()

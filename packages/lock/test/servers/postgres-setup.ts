@@ -1,5 +1,5 @@
 import { systemClock } from '@headrace/core'
-import { createLocks, type Lease, type LockDriver, type Locks, type LocksOptions, type Standing } from '@headrace/lock'
+import { createLocks, type LockDriver, type Locks, type LocksOptions, type Standing } from '@headrace/lock'
 import { type PostgresLocksOptions, postgresLocks } from '@headrace/lock/postgres'
 import { type Server, startPostgres } from '@headrace/stack'
 import { Pool, type PoolConfig } from 'pg'
@@ -74,12 +74,6 @@ export function postgresFixture(): PostgresFixture {
     },
   }
 }
-
-export const lost = (lease: Lease): Promise<unknown> =>
-  new Promise((resolve) => {
-    if (lease.signal.aborted) resolve(lease.signal.reason)
-    lease.signal.addEventListener('abort', () => resolve(lease.signal.reason))
-  })
 
 export const addressOf = (url: string): { host: string; port: number; database: string } => {
   const { hostname, port } = new URL(url)
