@@ -4,6 +4,7 @@ import { deadLetterRules } from './rules/dead-letters.ts'
 import { deliveringRules } from './rules/delivering.ts'
 import { parkingRules } from './rules/parking.ts'
 import { publishingRules } from './rules/publishing.ts'
+import { replyRules } from './rules/replies.ts'
 import type { QueueSubject } from './rules/subject.ts'
 
 export type { QueueSubject } from './rules/subject.ts'
@@ -14,6 +15,7 @@ export const queueRules: readonly Rule<QueueSubject, QueueSupports>[] = [
   ...deliveringRules,
   ...deadLetterRules,
   ...parkingRules,
+  ...replyRules,
 ]
 
 /** Registers one test for each rule with the test runner, to check that a driver keeps the contract of `QueueDriver`. */

@@ -11,6 +11,7 @@ import { createLanes, type Item } from './lanes.ts'
 import { createLinger } from './linger.ts'
 import type { Message } from './message.ts'
 import { visibleHeaders } from './own-headers.ts'
+import type { Answers } from './replies.ts'
 import { type HandlerContext, Run } from './run.ts'
 import { createIntake } from './source.ts'
 import { createVerdicts } from './verdicts.ts'
@@ -38,12 +39,13 @@ export interface ConsumerContext {
   readonly reconnect: Backoff
   readonly callMs: number
   readonly emit: ((event: QueueEvent) => void) | undefined
+  readonly answers: Answers | undefined
   readonly declared: () => Promise<void>
   readonly undeclared: () => void
 }
 
 export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>, options: BatchOptions): Consumer {
-  const { driver, queue, clock, reconnect, callMs, emit, declared, undeclared } = context
+  const { driver, queue, clock, reconnect, callMs, emit, declared, undeclared, answers } = context
   const {
     concurrency,
     prefetch,
@@ -120,7 +122,11 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
 
   function handle(run: Run<Body>): void {
     if (run.ended) return
-    const end = (returned: unknown) => finish(run, work.results(returned, run.items.length))
+    const end = (returned: unknown) => {
+      const results = work.results(returned, run.items.length)
+      answers?.note(run.items, results, returned)
+      finish(run, results)
+    }
     const fail = (error: unknown) => finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
     try {
       const returned = run.items.length === 0 ? undefined : work.handle(run.messages, run)

@@ -8,10 +8,13 @@ import type { QueueDriver } from './driver.ts'
 import type { Message } from './message.ts'
 import { createParkedKeys } from './parked-keys.ts'
 import { createPublisher } from './publisher.ts'
-import type { PublishOptions, Queue, QueueOptions } from './queue.ts'
+import type { PublishOptions, Queue, QueueOptions, RequestOptions } from './queue.ts'
 import { checkedQueueOptions } from './queue-options.ts'
+import { createAnswers } from './replies.ts'
+import { createRequests } from './requests.ts'
 import type { HandlerContext } from './run.ts'
 import { accepted, type StandardSchema } from './schema.ts'
+import { createTraces } from './tracing.ts'
 
 /** @param name 1 to 200 bytes; with the driver it says which queue this is, in every process. */
 export function createQueue<Body, Sent = Body>(
@@ -21,7 +24,7 @@ export function createQueue<Body, Sent = Body>(
 ): Queue<Body, Sent> {
   const checked = checkedQueueOptions(driver, name, options)
   const { partitions, schema, depthMax, windowMax, windowBytesMax, publishMs, callMs, clock, random } = checked
-  const { onExhausted, onExpired, onFull, parkedKeysMax } = checked
+  const { onExhausted, onExpired, onFull, parkedKeysMax, requestsMax, tracing } = checked
   const { attempts, delayMinMs, delayMaxMs } = checked.retry
 
   const emit = guardObserver(checked.observe)
@@ -58,7 +61,8 @@ export function createQueue<Body, Sent = Body>(
   const undeclared = () => {
     declaring = undefined
   }
-  const publisher = createPublisher(
+  const traces = tracing && createTraces(tracing, driver.name, name)
+  const untraced = createPublisher(
     driver,
     name,
     clock,
@@ -69,6 +73,9 @@ export function createQueue<Body, Sent = Body>(
       busy: (full) => emit?.({ type: 'busy', queue: name, full }),
     },
   )
+  const publisher = traces?.publisher(untraced) ?? untraced
+  const { replies } = driver
+  const requests = replies && createRequests(replies, { clock, callMs, requestsMax })
 
   const context: ConsumerContext = {
     driver,
@@ -83,6 +90,7 @@ export function createQueue<Body, Sent = Body>(
     reconnect: exponentialBackoff({ delayMinMs: 50, delayMaxMs: 5_000, random }),
     callMs,
     emit,
+    answers: replies && createAnswers(replies, clock, callMs),
     declared,
     undeclared,
   }
@@ -126,6 +134,16 @@ export function createQueue<Body, Sent = Body>(
         return Promise.reject(error)
       }
     },
+    async request<Answer>(body: Sent, { timeoutMs, signal, ...options }: RequestOptions = {}) {
+      checkOpen()
+      if (!requests) throw new HeadraceError('UNSUPPORTED', `${driver.name} has no way back for answers`)
+      if (schema) accepted(await schema['~standard'].validate(body))
+      const made = compose.message(body, options)
+      const answer = await requests.request(`request "${made.id}"`, { timeoutMs, signal }, (headers, over) =>
+        publisher.publish({ ...made, headers: { ...made.headers, ...headers } }, over),
+      )
+      return answer as Answer
+    },
     async publishAll(messages, { signal } = {}) {
       checkOpen()
       if (schema) for (const { body } of messages) accepted(await schema['~standard'].validate(body))
@@ -144,7 +162,8 @@ export function createQueue<Body, Sent = Body>(
     consume(handler, options = {}) {
       checkOpen()
       checkFunction('handler', handler)
-      const handle = ([only]: Message<Body>[], context: HandlerContext) => handler(only!, context)
+      const single = ([only]: Message<Body>[], context: HandlerContext) => handler(only!, context)
+      const handle = traces?.handler(single) ?? single
       return track(
         createConsumer(context, { decode, handle, results: () => undefined }, { ...options, sizeMax: 1, lingerMs: 0 }),
       )
@@ -156,7 +175,7 @@ export function createQueue<Body, Sent = Body>(
       return track(
         createConsumer(
           context,
-          { decode, handle: handler, results: batchResults },
+          { decode, handle: traces?.handler(handler) ?? handler, results: batchResults },
           { ...options, sizeMax, concurrency },
         ),
       )
@@ -209,7 +228,7 @@ export function createQueue<Body, Sent = Body>(
     closed = true
     // A publish ends at its deadline at the latest, and the driver may never answer for it.
     const published = within(clock, publishMs, publisher.close(), options).catch(() => {})
-    await Promise.all([published, ...[...consumers].map((consumer) => consumer.close(options))])
+    await Promise.all([published, requests?.close(), ...[...consumers].map((consumer) => consumer.close(options))])
     consumers.clear()
   }
 }

@@ -36,6 +36,8 @@ export interface QueueDriver {
   stats(queue: string): Promise<DriverStats>
   /** The keys that are parked, and why; where `supports.park`. */
   parked?(queue: string): Promise<readonly ParkedKey[]>
+  /** The way of answers to requests; where `supports.replies`. */
+  readonly replies?: ReplyPort
   /** Ends what the driver itself opened, subscriptions too; the client that the application made stays open. */
   close(): Promise<void>
 }
@@ -52,6 +54,8 @@ export interface QueueSupports {
   readonly park?: boolean
   /** A full queue can give up its oldest message for a new one: `onFull: 'dead-letter'`. */
   readonly evict?: boolean
+  /** A handler's answer can reach whoever has published the message: there is `replies`. */
+  readonly replies?: boolean
   /** `stats` knows the oldest waiting message. */
   readonly oldest: boolean
   /** Bytes of payload and headers of the largest message. */
@@ -181,6 +185,32 @@ export interface DeadInfo {
 
 export interface DeadMessage extends DeadInfo {
   readonly message: Omit<QueueMessage, 'delayMs'>
+}
+
+/** Carries answers back, at most once each. */
+export interface ReplyPort {
+  /** Opens a box, which ends when it is closed, and with this process or its connection. */
+  open(receiver: ReplyReceiver): Promise<ReplyBox>
+  /** Puts an answer into a box, through any connection. One for a box that is gone is dropped, and not an error. */
+  send(address: string, reply: Reply): Promise<void>
+}
+
+export interface ReplyReceiver {
+  onReply(reply: Reply): void
+  /** Called once when the box has ended without `close`; answers may have been lost. */
+  onLost(cause: unknown): void
+}
+
+export interface ReplyBox {
+  /** Names the box, also to other processes; at most 500 bytes. */
+  readonly address: string
+  close(): Promise<void>
+}
+
+export interface Reply {
+  readonly id: string
+  /** JSON. */
+  readonly payload: string
 }
 
 export type DeadVerdict = 'keep' | 'redrive' | 'remove' | 'stop'

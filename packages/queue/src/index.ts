@@ -16,6 +16,10 @@ export type {
   QueueDriver,
   QueueMessage,
   QueueSupports,
+  Reply,
+  ReplyBox,
+  ReplyPort,
+  ReplyReceiver,
   Settlement,
   Subscriber,
   Subscription,
@@ -29,7 +33,9 @@ export type {
   Queue,
   QueueOptions,
   QueueStats,
+  RequestOptions,
   RetryOptions,
 } from './queue.ts'
 export type { HandlerContext } from './run.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts'
+export type { QueueTracing, TracedMessage } from './tracing.ts'

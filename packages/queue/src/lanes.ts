@@ -19,6 +19,8 @@ export interface Item {
   attempt: number
   /** Runs without company: one poison message must not use up the attempts of others. */
   alone: boolean
+  /** What its handler answered, where somebody waits for that. */
+  answer?: { readonly value: unknown }
   /** It was parked, and is tried again with these. */
   readonly window?: Window | undefined
 }

@@ -2,6 +2,7 @@ import { type Clock, checkNumber, cryptoRandom, type Random, systemClock } from 
 import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { overflowed } from './failures.ts'
 import { createHeld } from './held.ts'
+import { createMailboxes } from './mailboxes.ts'
 import { type Active, createState, type Entry, type Line, type MemoryState } from './memory/state.ts'
 import { commandHeader, commandsMax, redriven } from './own-headers.ts'
 
@@ -49,6 +50,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
   const online = () => {
     if (clock.nowMs() < offlineUntilMs) throw new Error('the memory queue is disconnected')
   }
+  const mailboxes = createMailboxes(online)
 
   function store(queue: MemoryState, message: QueueMessage): void {
     const line = queue.lines[message.partition]!
@@ -157,6 +159,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       depthMax: true,
       park: true,
       evict: true,
+      replies: true,
       oldest: true,
       messageBytesMax: 2 ** 28,
     },
@@ -227,6 +230,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
         },
       }
     },
+    replies: mailboxes,
     async visitDead(name, visit) {
       const queue = find(name)
       for (const dead of [...queue.dead]) {
@@ -257,12 +261,14 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
         endAll(queue, new Error('the memory queue was closed'))
       }
       queues.clear()
+      mailboxes.loseAll(new Error('the memory queue was closed'))
       offlineUntilMs = Number.POSITIVE_INFINITY
     },
     disconnect(forMs = 0) {
       checkNumber('forMs', forMs, { min: 0 })
       offlineUntilMs = clock.nowMs() + forMs
       for (const queue of queues.values()) endAll(queue, new Error('injected: disconnected'))
+      mailboxes.loseAll(new Error('injected: disconnected'))
     },
     crashConsumers() {
       for (const queue of queues.values()) endAll(queue, undefined)

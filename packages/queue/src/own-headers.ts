@@ -4,8 +4,9 @@ import type { QueueMessage } from './driver.ts'
 export const priorityHeader = 'headrace-priority'
 export const expiryHeader = 'headrace-expires-at'
 export const commandHeader = 'headrace-command'
+export const replyHeader = 'headrace-reply-to'
 
-const own: readonly string[] = [priorityHeader, expiryHeader, commandHeader]
+const own: readonly string[] = [priorityHeader, expiryHeader, commandHeader, replyHeader]
 
 /** Commands that a queue takes beyond its bound. */
 export const commandsMax = 1_000

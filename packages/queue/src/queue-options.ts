@@ -14,7 +14,7 @@ import type { QueueOptions, RetryOptions } from './queue.ts'
 // Ten years: longer is a mistake.
 export const holdMaxMs: number = 10 * 365 * 86_400_000
 
-type Optional = 'schema' | 'observe' | 'ttlMs'
+type Optional = 'schema' | 'observe' | 'ttlMs' | 'tracing'
 type Given<Options> = { readonly [Name in keyof Options]-?: NonNullable<Options[Name]> }
 
 export type CheckedQueueOptions<Body, Sent> = Given<Omit<QueueOptions<Body, Sent>, Optional | 'retry'>> & {
@@ -32,8 +32,9 @@ export function checkedQueueOptions<Body, Sent>(
 ): CheckedQueueOptions<Body, Sent> {
   const { partitions = 8, schema, depthMax = 1_000_000, windowMax = 10_000, windowBytesMax = 64 * 2 ** 20 } = options
   const { messageBytesMax = Math.min(2 ** 20, driver.supports.messageBytesMax), publishMs = 10_000 } = options
-  const { callMs = 10_000, clock = systemClock, random = cryptoRandom, observe, ttlMs } = options
+  const { callMs = 10_000, clock = systemClock, random = cryptoRandom, observe, tracing, ttlMs } = options
   const { onExhausted = 'dead-letter', onExpired = 'dead-letter', onFull = 'reject', parkedKeysMax = 1_000 } = options
+  const { requestsMax = 10_000 } = options
   const { attempts = 5, delayMinMs = 100, delayMaxMs = 10_000 } = options.retry ?? {}
   checkKey('name', name)
   if (Buffer.byteLength(name) > 200) throw new RangeError('name must be at most 200 bytes')
@@ -41,6 +42,7 @@ export function checkedQueueOptions<Body, Sent>(
   checkInteger('attempts', attempts, { min: 1, max: 1_000 })
   checkInteger('depthMax', depthMax, { min: 1 })
   checkInteger('parkedKeysMax', parkedKeysMax, { min: 1, max: 100_000 })
+  checkInteger('requestsMax', requestsMax, { min: 1 })
   checkInteger('windowMax', windowMax, { min: 1, max: 1_000_000 })
   checkInteger('windowBytesMax', windowBytesMax, { min: 1 })
   checkInteger('messageBytesMax', messageBytesMax, { min: 1, max: driver.supports.messageBytesMax })
@@ -50,6 +52,7 @@ export function checkedQueueOptions<Body, Sent>(
   checkWord('onExhausted', onExhausted, ['dead-letter', 'park'])
   checkWord('onExpired', onExpired, ['dead-letter', 'drop'])
   checkWord('onFull', onFull, ['reject', 'dead-letter'])
+  if (tracing) for (const name of ['send', 'process'] as const) checkFunction(`tracing.${name}`, tracing[name])
   if (schema) checkFunction('schema["~standard"].validate', schema['~standard']?.validate)
   const unsupported = (what: string) => new HeadraceError('UNSUPPORTED', `${driver.name} cannot ${what}`)
   if (options.depthMax !== undefined && !driver.supports.depthMax) throw unsupported('bound the depth of a queue')
@@ -68,6 +71,8 @@ export function checkedQueueOptions<Body, Sent>(
     clock,
     random,
     observe,
+    tracing,
+    requestsMax,
     ttlMs,
     onExhausted,
     onExpired,

@@ -6,6 +6,7 @@ import type { QueueEvent } from './events.ts'
 import type { Message, MessageOptions } from './message.ts'
 import type { HandlerContext } from './run.ts'
 import type { StandardSchema } from './schema.ts'
+import type { QueueTracing } from './tracing.ts'
 
 export interface QueueOptions<Body, Sent = Body> {
   /** Independent lines of the queue; a key always goes to the same one. Fixed for the life of the queue; 8. */
@@ -42,9 +43,13 @@ export interface QueueOptions<Body, Sent = Body> {
   readonly publishMs?: number | undefined
   /** How long any other call of the backend may take; 10,000. */
   readonly callMs?: number | undefined
+  /** Requests of this queue object that have no answer yet; 10,000. Over it `request` is `BUSY`. */
+  readonly requestsMax?: number | undefined
   readonly clock?: Clock | undefined
   readonly random?: Random | undefined
   readonly observe?: Observer<QueueEvent> | undefined
+  /** Spans for what is published and handled: `openTelemetry(api)` of `@headrace/queue/opentelemetry`. */
+  readonly tracing?: QueueTracing | undefined
 }
 
 export interface RetryOptions {
@@ -55,6 +60,11 @@ export interface RetryOptions {
 
 export interface PublishOptions extends MessageOptions {
   readonly signal?: AbortSignal | undefined
+}
+
+export interface RequestOptions extends PublishOptions {
+  /** How long to wait for the answer, all attempts of the handler included; 10,000. */
+  readonly timeoutMs?: number | undefined
 }
 
 export interface NewMessage<Sent> extends MessageOptions {
@@ -95,6 +105,13 @@ export interface Queue<Body, Sent = Body> extends AsyncDisposable {
     messages: readonly NewMessage<Sent>[],
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<void>
+  /**
+   * Publishes a message and waits for what its handler returns, as JSON carries it. Nobody keeps an answer: one that is lost,
+   * with a process or a connection, is had by requesting again under the same `id`, and the message is handled again.
+   * @throws what `publish` does, and HeadraceError `TIMEOUT` (perhaps handled, or still to be), `REJECTED` where the message
+   * went to the dead letters, `BUSY` over `requestsMax`, `UNSUPPORTED` where the driver has no way back for answers.
+   */
+  request<Answer = unknown>(body: Sent, options?: RequestOptions): Promise<Answer>
   /** The handler's end settles the message; its error has it tried again in its place; `throw reject(…)` sends it to the dead letters. */
   consume(handler: (message: Message<Body>, context: HandlerContext) => unknown, options?: ConsumeOptions): Consumer
   /**

@@ -6,6 +6,7 @@ import { createDelays } from './rabbitmq/delays.ts'
 import { deathOf, fromEnvelope, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
 import { toFrames } from './rabbitmq/frames.ts'
 import { deadQueue, partitionQueue } from './rabbitmq/names.ts'
+import { createReplies } from './rabbitmq/replies.ts'
 import { subscribe } from './rabbitmq/subscription.ts'
 import { declareTopology } from './rabbitmq/topology.ts'
 
@@ -92,7 +93,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
 
   return {
     name: 'rabbitmq',
-    supports: { durable: true, delay: true, depthMax: true, oldest: false, messageBytesMax: 15 * 2 ** 20 },
+    supports: { durable: true, delay: true, depthMax: true, replies: true, oldest: false, messageBytesMax: 15 * 2 ** 20 },
     async declare(queue) {
       const differences = await declareTopology(channel, queue)
       if (differences.length > 0) return differences
@@ -116,6 +117,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       return messages.map((message) => (message.delayMs > 0 ? delayed : atOnce).shift()!)
     },
     subscribe: (queue, partition, subscriber) => subscribe(channel, bury(queue), queue, partition, subscriber),
+    replies: createReplies(channel, confirms),
     async visitDead(queue, visit) {
       const channel = await channelOf(consuming)
       try {

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type Clock, HeadraceError, systemClock } from '@headrace/core'
 import type { PublishOutcome, QueueDeclaration, QueueDriver, QueueMessage } from './driver.ts'
 import { overflowed } from './failures.ts'
+import { createMailboxes } from './mailboxes.ts'
 import { commandHeader, commandsMax, redriven } from './own-headers.ts'
 import { CommitError, createGroupCommit, type GroupCommit } from './sqlite/group-commit.ts'
 import { createLines } from './sqlite/lines.ts'
@@ -46,6 +47,8 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
   function checkOpen(): void {
     if (!open) throw new Error('the SQLite queue is closed')
   }
+
+  const mailboxes = createMailboxes(checkOpen)
 
   function store(queue: FileQueue, messages: readonly QueueMessage[]): PublishOutcome[] {
     const appended = new Map<number, QueueMessage[]>()
@@ -125,6 +128,7 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       delay: true,
       depthMax: true,
       park: true,
+      replies: true,
       evict: true,
       oldest: true,
       messageBytesMax: 2 ** 28,
@@ -159,6 +163,7 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       if (!line) throw new Error(`queue "${name}" has no partition ${partition}`)
       return lines.subscribe(line, subscriber)
     },
+    replies: mailboxes,
     async visitDead(name, visit) {
       const queue = find(name)
       const last = queue.lastDead
@@ -203,6 +208,7 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       if (!open) return
       open = false
       cancelTimer?.()
+      mailboxes.loseAll(new Error('the SQLite queue was closed'))
       try {
         commits.close()
         for (const queue of queues.values()) {

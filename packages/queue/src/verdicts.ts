@@ -3,6 +3,7 @@ import type { DeadReason, Settlement } from './driver.ts'
 import type { QueueEvent } from './events.ts'
 import { textOf } from './failures.ts'
 import type { Item } from './lanes.ts'
+import type { Answers } from './replies.ts'
 
 /** The ways in which a message leaves its lane for good. */
 export interface Verdicts {
@@ -23,8 +24,9 @@ export function createVerdicts(context: {
   readonly emit: ((event: QueueEvent) => void) | undefined
   readonly onExhausted: 'dead-letter' | 'park'
   readonly onExpired: 'dead-letter' | 'drop'
+  readonly answers: Answers | undefined
 }): Verdicts {
-  const { queue, clock, emit, onExhausted, onExpired } = context
+  const { queue, clock, emit, onExhausted, onExpired, answers } = context
 
   function settle({ delivery: { tag }, source, window }: Item, dead?: Settlement['dead'], stored?: () => void): void {
     const done = () => {
@@ -45,15 +47,20 @@ export function createVerdicts(context: {
     const { id, key } = item.delivery.message
     const dead = deadInfo(item, reason, error)
     const { attempts } = dead
+    answers?.refused(item, reason, dead.error)
     settle(item, dead, () => emit?.({ type: 'dead-letter', queue, id, key, reason, attempts, error: dead.error }))
   }
 
   return {
-    handled: (item) => settle(item),
+    handled(item) {
+      answers?.done(item)
+      settle(item)
+    },
     bury,
     expire(item) {
       if (onExpired === 'dead-letter') return bury({ ...item, attempt: item.attempt - 1 }, 'expired', 'it has expired')
       const { id, key } = item.delivery.message
+      answers?.refused(item, 'expired', 'it has expired')
       settle(item)
       emit?.({ type: 'dropped', queue, id, key, reason: 'expired' })
     },

@@ -7,8 +7,11 @@ import { memorySubject } from './memory-subject.ts'
 
 const { supports } = memoryQueue()
 /** The rules that a driver breaks. */
-export const failures = (create: (good: MemoryQueue, clock: Clock) => MemoryQueue): Promise<string[]> =>
-  brokenRules(queueRules, {
+export const failures = (
+  create: (good: MemoryQueue, clock: Clock) => MemoryQueue,
+  rules: typeof queueRules = queueRules,
+): Promise<string[]> =>
+  brokenRules(rules, {
     create: () => memorySubject((clock) => create(memoryQueue({ clock }), clock)),
     supports,
   })
