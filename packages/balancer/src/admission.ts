@@ -1,4 +1,6 @@
-import { fade, type Outcome } from './load/load.ts'
+import type { WindowEnded } from './load/answer-window.ts'
+import { fade } from './load/fade.ts'
+import type { Outcome } from './load/load.ts'
 import type { Pace } from './load/pace.ts'
 
 /** Whether work with a deadline has a chance to meet it. */
@@ -9,6 +11,8 @@ export interface Admission {
   readonly marginMs: number
   /** Work was refused. */
   refused(nowMs: number): void
+  /** To be told by the pace. */
+  readonly windowEnded: WindowEnded
   /**
    * Work for which `expectedMs` was foretold has ended.
    * @returns whether its failure is excused: where all have a line, to be late is not the fault of one endpoint.
@@ -35,36 +39,20 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
   let at = 0
   const state = {
     capacityPerMs: 0,
-    marginMs: 0,
+    late: 0,
     abandoned: 0,
     asOfMs: startMs,
     lingersMs: 1,
     refusedAtMs: Number.NEGATIVE_INFINITY,
   }
-  const window = { sinceMs: startMs, answers: 0, late: 0, latencySumMs: 0 }
-
   // How long it takes them nobody tells us. After as long again as their callers have waited, most are gone.
   function forget(nowMs: number): void {
     state.abandoned *= fade(Math.max(0, nowMs - state.asOfMs) / state.lingersMs)
     state.asOfMs = nowMs
   }
 
-  function count(latencyMs: number, nowMs: number): void {
-    window.latencySumMs += latencyMs
-    if (++window.answers < pace.answersPerWindow || nowMs <= window.sinceMs) return
-    const isSlow = window.latencySumMs / window.answers > slownessMax * pace.concurrency.latencyMinMs
-    if (isSlow || window.late > lateShareMax * window.answers) {
-      rates[at] = window.answers / (nowMs - window.sinceMs)
-      at = (at + 1) % windows
-      state.capacityPerMs = Math.max(...rates)
-    }
-    window.sinceMs = nowMs
-    window.answers = 0
-    window.late = 0
-    window.latencySumMs = 0
-  }
-
-  return {
+  const admission: Admission & { marginMs: number } = {
+    marginMs: 0,
     expectedMs(inFlight, nowMs) {
       const { capacityPerMs } = state
       if (capacityPerMs === 0) return 0
@@ -73,20 +61,25 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
       // Up to what the fleet works on at once nothing waits, and a refusal could not help.
       return line > capacityPerMs * pace.concurrency.latencyMinMs ? line / capacityPerMs : 0
     },
-    get marginMs() {
-      return state.marginMs
-    },
     refused(nowMs) {
       state.refusedAtMs = nowMs
       // Where nothing is let in any more that has to wait, nothing would be learnt any more.
-      state.marginMs = Math.max(0, state.marginMs - pace.meanMs * step * lateShareMax * 0.01)
+      admission.marginMs = Math.max(0, admission.marginMs - pace.meanMs * step * lateShareMax * 0.01)
+    },
+    windowEnded(answers, latencySumMs, elapsedMs) {
+      const isSlow = latencySumMs / answers > slownessMax * pace.concurrency.latencyMinMs
+      if (isSlow || state.late > lateShareMax * answers) {
+        rates[at] = answers / elapsedMs
+        at = (at + 1) % windows
+        state.capacityPerMs = Math.max(...rates)
+      }
+      state.late = 0
     },
     ended(outcome, expectedMs, latencyMs, nowMs) {
       if (outcome === 'ignored') return false
       const isSlow = latencyMs > pace.meanMs
-      if (outcome === 'success') count(latencyMs, nowMs)
-      else if (isSlow) {
-        window.late++
+      if (outcome === 'failure' && isSlow) {
+        state.late++
         forget(nowMs)
         state.abandoned++
         state.lingersMs = latencyMs
@@ -95,12 +88,13 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
         const stepMs = pace.meanMs * step
         const errorMs = latencyMs - expectedMs
         // One step beyond what was seen, for what was given up would have taken longer; further on there is nothing to learn.
-        state.marginMs =
-          errorMs > state.marginMs
-            ? Math.min(errorMs + stepMs, state.marginMs + stepMs * (1 - lateShareMax))
-            : Math.max(0, state.marginMs - stepMs * lateShareMax)
+        admission.marginMs =
+          errorMs > admission.marginMs
+            ? Math.min(errorMs + stepMs, admission.marginMs + stepMs * (1 - lateShareMax))
+            : Math.max(0, admission.marginMs - stepMs * lateShareMax)
       }
       return isSlow && (expectedMs > 0 || nowMs - state.refusedAtMs < pace.fadeMs)
     },
   }
+  return admission
 }

@@ -116,7 +116,10 @@ export function createBalancer<Metadata = unknown>(
   const { ejection: ejectionOptions = {}, retryBudget = {} } = options
   const observe = guardObserver(options.observe)
   checkNumber('slowStartMs', slowStartMs, { min: 0 })
-  const pace = createPace(clock.nowMs())
+  const pace = createPace(clock.nowMs(), (answers, latencySumMs, elapsedMs) =>
+    admission.windowEnded(answers, latencySumMs, elapsedMs),
+  )
+  const admission = createAdmission(pace, clock.nowMs())
   const membership: Membership<Metadata> = createMembership<Metadata>({
     policy,
     random,
@@ -130,7 +133,7 @@ export function createBalancer<Metadata = unknown>(
       ? undefined
       : createEjection<Metadata>({
           ejection: ejectionOptions,
-          members: () => membership.known,
+          members: membership.known,
           random,
           observe,
           refresh: membership.refresh,
@@ -138,6 +141,8 @@ export function createBalancer<Metadata = unknown>(
         })
   const budget = createBudget(retryBudget, clock.nowMs())
   const closing = new AbortController()
+  // As `closing` says, which is too slow to be asked with each pick.
+  let isClosed = false
   const drained = gate()
   const room = createWaitingRoom<Pick<Metadata>>(clock, (pick) => void pick.done('ignored'))
   const picking = createPicking<Metadata>({
@@ -145,12 +150,12 @@ export function createBalancer<Metadata = unknown>(
     policy,
     membership,
     ejection,
-    admission: createAdmission(pace, clock.nowMs()),
+    admission,
     observe,
-    waiting: () => room.length,
+    waiting: () => room.line.length,
     ended(key) {
-      if (picking.inFlight === 0 && closing.signal.aborted) drained.open()
-      room.serve()
+      if (isClosed && picking.inFlight === 0) drained.open()
+      room.line.serve()
       if (key !== undefined) room.serveKey(key)
     },
   })
@@ -176,7 +181,7 @@ export function createBalancer<Metadata = unknown>(
   })
 
   function throwIfClosed(): void {
-    if (closing.signal.aborted) throw closedError()
+    if (isClosed) throw closedError()
   }
 
   function pickNow(pickOptions: PickOptions): Pick<Metadata> | NoPick {
@@ -186,6 +191,7 @@ export function createBalancer<Metadata = unknown>(
 
   async function close({ drainMs = 10_000 }: { readonly drainMs?: number | undefined } = {}): Promise<boolean> {
     checkNumber('drainMs', drainMs, { min: 0 })
+    isClosed = true
     closing.abort(closedError())
     // Who waits finds the balancer closed.
     room.serveAll()
@@ -207,7 +213,7 @@ export function createBalancer<Metadata = unknown>(
       const refusal = picking.refusal(pickOptions)
       if (refusal) throw noPickError(refusal)
       // Nobody overtakes those who wait for a free endpoint; to wait for a key is a matter of that key.
-      const pick = room.length > 0 && policy.holdsBack ? 'full' : picking.tryPick(pickOptions)
+      const pick = room.line.length > 0 && policy.holdsBack ? 'full' : picking.tryPick(pickOptions)
       if (typeof pick !== 'string') return pick
       if (pick === 'nobody') throw noPickError(pick)
       const attempt = () => {
@@ -256,7 +262,7 @@ export function createBalancer<Metadata = unknown>(
         }
       }
       const endpoints = [
-        ...[...membership.known].map((member) => statsOf(member)),
+        ...[...membership.known()].map((member) => statsOf(member)),
         ...[...membership.leaving].map((member) => statsOf(member)),
       ]
       return { policy: policy.name, state: membership.state, epoch: membership.view.epoch, endpoints }

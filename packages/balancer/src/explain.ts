@@ -55,7 +55,7 @@ export function explain<Metadata>(options: {
   }
 
   const endpoints = [
-    ...[...membership.known].map((member) => explained(member)),
+    ...[...membership.known()].map((member) => explained(member)),
     ...[...membership.leaving].map((member) => explained(member)),
   ]
   return {

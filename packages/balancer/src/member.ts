@@ -1,5 +1,5 @@
 import type { Endpoint } from './endpoint.ts'
-import type { LoadMeter } from './load/load.ts'
+import type { LoadMeter } from './load/load-meter.ts'
 
 /** `in`: gets work. `out`: gets none. `probe`: gets one piece of work, on which it depends. */
 export type Health = 'in' | 'out' | 'probe'

@@ -1,7 +1,7 @@
 import type { Random } from '@headrace/core'
 import type { Snapshot } from './discovery/discovery.ts'
 import { checkedEndpoints, type Endpoint } from './endpoint.ts'
-import { loadMeter } from './load/load.ts'
+import { LoadMeter } from './load/load-meter.ts'
 import type { Pace } from './load/pace.ts'
 import type { Member } from './member.ts'
 import type { Picker, Policy } from './policies/policy.ts'
@@ -26,7 +26,7 @@ export interface Membership<Metadata> {
   readonly state: Snapshot['state']
   /** Whether there was a list to believe, be it an empty one. */
   readonly isKnown: boolean
-  readonly known: Iterable<Member<Metadata>>
+  known(): Iterable<Member<Metadata>>
   /** Those that are known no more and still have work in flight. */
   readonly leaving: Iterable<Member<Metadata>>
   /**
@@ -55,18 +55,31 @@ export function createMembership<Metadata>(options: {
   const { policy, random, pace, nowMs, slowStartMs, admits } = options
   let known = new Map<string, Member<Metadata>>()
   const leaving = new Set<Member<Metadata>>()
-  let view: View<Metadata> = { epoch: 0, candidates: [], picker: null }
-  let state: Snapshot['state'] = 'stale'
-  let isKnown = false
+  // Fields, because V8 looks the properties of a literal that has a getter up in a dictionary, with each pick.
+  const membership = {
+    view: { epoch: 0, candidates: [], picker: null } as View<Metadata>,
+    state: 'stale' as Snapshot['state'],
+    isKnown: false,
+    known: () => known.values(),
+    leaving,
+    apply,
+    stale() {
+      membership.state = 'stale'
+    },
+    refresh,
+    settled(member: Member<Metadata>) {
+      if (member.load.inFlight === 0) leaving.delete(member)
+    },
+  }
 
   function apply(snapshot: Snapshot<Metadata>): Change | null {
     const endpoints = checkedEndpoints(snapshot.endpoints)
     if (endpoints.length === 0 && snapshot.state !== 'confirmed-empty') {
-      state = 'stale'
+      membership.state = 'stale'
       return null
     }
-    state = snapshot.state
-    isKnown = true
+    membership.state = snapshot.state
+    membership.isKnown = true
     const formerly = new Map([...leaving].map((member) => [member.endpoint.id, member]))
     const next = new Map(endpoints.map((endpoint) => [endpoint.id, memberFor(endpoint, formerly)]))
     const removed = [...known.values()].filter((member) => next.get(member.endpoint.id) !== member)
@@ -96,15 +109,15 @@ export function createMembership<Metadata>(options: {
     const found = [known.get(endpoint.id), formerly.get(endpoint.id)].find(
       (member) => member?.endpoint.address === endpoint.address,
     )
-    return found ?? { endpoint, load: loadMeter(pace, nowMs()), isKnown: false, index: -1, record: undefined }
+    return found ?? { endpoint, load: new LoadMeter(pace, nowMs()), isKnown: false, index: -1, record: undefined }
   }
 
   function refresh(): void {
-    for (const member of view.candidates) member.index = -1
+    for (const member of membership.view.candidates) member.index = -1
     const candidates = [...known.values()].filter((member) => member.endpoint.weight > 0 && admits(member))
     for (let index = 0; index < candidates.length; index++) candidates[index]!.index = index
-    view = {
-      epoch: view.epoch + 1,
+    membership.view = {
+      epoch: membership.view.epoch + 1,
       candidates,
       // A member changes with the next snapshot, and a picker keeps to the list that it was made for.
       picker:
@@ -117,29 +130,7 @@ export function createMembership<Metadata>(options: {
     }
   }
 
-  return {
-    get view() {
-      return view
-    },
-    get state() {
-      return state
-    },
-    get isKnown() {
-      return isKnown
-    },
-    get known() {
-      return known.values()
-    },
-    leaving,
-    apply,
-    stale() {
-      state = 'stale'
-    },
-    refresh,
-    settled(member) {
-      if (member.load.inFlight === 0) leaving.delete(member)
-    },
-  }
+  return membership
 }
 
 function sameEndpoint(one: Endpoint, other: Endpoint): boolean {

@@ -1,5 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
-import type { Outcome } from './load/load.ts'
+import { checkOutcome, type Outcome } from './load/load.ts'
+import type { Member } from './member.ts'
 
 export interface PickOptions {
   /** What the work is about; policies that keep a key in one place look at it. */
@@ -22,17 +23,42 @@ export interface Pick<Metadata = unknown> extends Disposable {
   done(outcome: Outcome): boolean
 }
 
-/** A class, because a literal with the computed key of `using` makes each pick several times as expensive. */
+/** A class, because closures and the computed key of `using` make each pick several times as expensive. */
 export class OpenPick<Metadata> implements Pick<Metadata> {
   readonly endpoint: Endpoint<Metadata>
   readonly epoch: number
-  readonly done: Pick['done']
+  readonly member: Member<Metadata>
+  readonly startMs: number
+  /** What was foretold. */
+  readonly expectedMs: number
+  /** On which it holds a pin. */
+  readonly pinnedKey: string | undefined
+  #ended: ((pick: OpenPick<Metadata>, outcome: Outcome) => void) | undefined
 
-  /** @param done must do nothing but return false from the second time on. */
-  constructor(endpoint: Endpoint<Metadata>, epoch: number, done: Pick['done']) {
-    this.endpoint = endpoint
+  constructor(
+    member: Member<Metadata>,
+    epoch: number,
+    startMs: number,
+    expectedMs: number,
+    pinnedKey: string | undefined,
+    ended: (pick: OpenPick<Metadata>, outcome: Outcome) => void,
+  ) {
+    this.endpoint = member.endpoint
     this.epoch = epoch
-    this.done = done
+    this.member = member
+    this.startMs = startMs
+    this.expectedMs = expectedMs
+    this.pinnedKey = pinnedKey
+    this.#ended = ended
+  }
+
+  done(outcome: Outcome): boolean {
+    checkOutcome(outcome)
+    const ended = this.#ended
+    if (!ended) return false
+    this.#ended = undefined
+    ended(this, outcome)
+    return true
   }
 
   [Symbol.dispose](): void {

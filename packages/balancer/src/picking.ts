@@ -1,7 +1,7 @@
 import { type Clock, checkKey, checkNumber, HeadraceError, type Observer } from '@headrace/core'
 import type { Admission } from './admission.ts'
 import type { Ejection } from './health/ejection.ts'
-import { checkOutcome, type Outcome } from './load/load.ts'
+import type { Outcome } from './load/load.ts'
 import type { Member } from './member.ts'
 import type { Membership } from './membership.ts'
 import { OpenPick, type Pick, type PickOptions } from './pick.ts'
@@ -43,7 +43,23 @@ export function createPicking<Metadata>(options: {
 }): Picking<Metadata> {
   const { clock, policy, membership, ejection, admission, observe, waiting, ended } = options
   const pins = createPins<Member<Metadata>>()
-  let inFlight = 0
+  // A field, because V8 looks the properties of a literal that has a getter up in a dictionary, with each pick.
+  const picking = {
+    inFlight: 0,
+    refusal({ deadlineMs }: PickOptions) {
+      if (deadlineMs === undefined) return null
+      checkNumber('deadlineMs', deadlineMs)
+      if (deadlineMs <= 0) return 'too-late'
+      const nowMs = clock.nowMs()
+      const expectedMs = admission.expectedMs(picking.inFlight + waiting(), nowMs)
+      if (expectedMs === 0 || expectedMs + admission.marginMs <= deadlineMs) return null
+      admission.refused(nowMs)
+      observe?.({ type: 'refused', expectedMs: expectedMs + admission.marginMs, deadlineMs })
+      return 'overloaded'
+    },
+    tryPick,
+    pinnedTo: (key: string) => (policy.pinsKeys ? pins.at(key) : undefined),
+  }
 
   function tryPick({ key, exclude }: PickOptions): Pick<Metadata> | NoPick {
     if (key !== undefined) checkKey('key', key)
@@ -63,54 +79,34 @@ export function createPicking<Metadata>(options: {
   }
 
   function begin(member: Member<Metadata>, startMs: number, pinnedKey: string | undefined): Pick<Metadata> {
+    // Before anything else: an ejection or a list that follows from it belongs to the next.
     const { epoch } = membership.view
-    const expectedMs = admission.expectedMs(inFlight, startMs)
-    let open = true
-    inFlight++
+    const expectedMs = admission.expectedMs(picking.inFlight, startMs)
+    picking.inFlight++
     if (pinnedKey !== undefined) pins.hold(pinnedKey, member)
     member.load.begin(startMs)
     changed(member, startMs)
     ejection?.picked(member)
-    function done(outcome: Outcome): boolean {
-      checkOutcome(outcome)
-      if (!open) return false
-      open = false
-      inFlight--
-      const nowMs = clock.nowMs()
-      const keyIsFree = pinnedKey !== undefined && pins.release(pinnedKey)
-      member.load.end(outcome, nowMs - startMs, nowMs)
-      const isExcused = admission.ended(outcome, expectedMs, nowMs - startMs, nowMs)
-      changed(member, nowMs)
-      if (member.isKnown) ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)
-      else membership.settled(member)
-      ended(keyIsFree ? pinnedKey : undefined)
-      return true
-    }
-    return new OpenPick(member.endpoint, epoch, done)
+    return new OpenPick(member, epoch, startMs, expectedMs, pinnedKey, end)
+  }
+
+  function end({ member, startMs, expectedMs, pinnedKey }: OpenPick<Metadata>, outcome: Outcome): void {
+    picking.inFlight--
+    const nowMs = clock.nowMs()
+    const keyIsFree = pinnedKey !== undefined && pins.release(pinnedKey)
+    member.load.end(outcome, nowMs - startMs, nowMs)
+    const isExcused = admission.ended(outcome, expectedMs, nowMs - startMs, nowMs)
+    changed(member, nowMs)
+    if (member.isKnown) ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)
+    else membership.settled(member)
+    ended(keyIsFree ? pinnedKey : undefined)
   }
 
   function changed(member: Member<Metadata>, nowMs: number): void {
     if (member.index !== -1) membership.view.picker?.changed?.(member.index, nowMs)
   }
 
-  return {
-    get inFlight() {
-      return inFlight
-    },
-    refusal({ deadlineMs }) {
-      if (deadlineMs === undefined) return null
-      checkNumber('deadlineMs', deadlineMs)
-      if (deadlineMs <= 0) return 'too-late'
-      const nowMs = clock.nowMs()
-      const expectedMs = admission.expectedMs(inFlight + waiting(), nowMs)
-      if (expectedMs === 0 || expectedMs + admission.marginMs <= deadlineMs) return null
-      admission.refused(nowMs)
-      observe?.({ type: 'refused', expectedMs: expectedMs + admission.marginMs, deadlineMs })
-      return 'overloaded'
-    },
-    tryPick,
-    pinnedTo: (key) => (policy.pinsKeys ? pins.at(key) : undefined),
-  }
+  return picking
 }
 
 const whyNot: Readonly<Record<NoPick, string>> = {

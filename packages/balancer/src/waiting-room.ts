@@ -3,8 +3,8 @@ import { createLine, type Line } from './line.ts'
 
 /** Where calls wait for an endpoint: one line for whatever is free first, and one for each key that is held up. */
 export interface WaitingRoom<Served> {
-  /** Of the line for whatever is free first. */
-  readonly length: number
+  /** Who waits for whatever is free first. */
+  readonly line: Line
   /**
    * Waits until `attempt` gives something; what it throws ends the wait.
    * @throws HeadraceError `BUSY` when the room is full, `UNAVAILABLE` after `waitMs`, `ABORTED`.
@@ -13,8 +13,6 @@ export interface WaitingRoom<Served> {
     attempt: () => Served | null,
     options: { readonly key?: string | undefined; readonly waitMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<Served>
-  /** Something has become free. */
-  serve(): void
   /** The key is not held up any more. */
   serveKey(key: string): void
   /** Everything may be different now. */
@@ -41,9 +39,7 @@ export function createWaitingRoom<Served>(clock: Clock, undo: (served: Served) =
   }
 
   return {
-    get length() {
-      return line.length
-    },
+    line,
     async wait(attempt, { key, waitMs, signal }) {
       if (waiting >= waitingMax) throw new HeadraceError('BUSY', `${waiting} calls wait for an endpoint already`)
       const own = lineOf(key)
@@ -72,7 +68,6 @@ export function createWaitingRoom<Served>(clock: Clock, undo: (served: Served) =
         if (key !== undefined && own.length === 0 && held.get(key) === own) held.delete(key)
       }
     },
-    serve: line.serve,
     serveKey,
     serveAll() {
       line.serve()

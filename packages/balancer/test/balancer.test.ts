@@ -19,8 +19,8 @@ describe('a pick', () => {
 
   it('is done once: what is said later changes nothing', () => {
     const balancer = pair()
-    const { done } = balancer.pick({ exclude: new Set(['b']) })!
-    expect([done('failure'), done('success'), done('failure')]).toEqual([true, false, false])
+    const pick = balancer.pick({ exclude: new Set(['b']) })!
+    expect([pick.done('failure'), pick.done('success'), pick.done('failure')]).toEqual([true, false, false])
     expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, succeeded: 0, failed: 1 })
   })
 

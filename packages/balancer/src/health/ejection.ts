@@ -61,7 +61,6 @@ export function createEjection<Metadata>(options: {
   checkNumber('ejection.shareMax', shareMax, { min: 0, max: 1 })
   checkNumber('ejection.pauseMinMs', pauseMinMs, { min: 0 })
   checkNumber('ejection.pauseMaxMs', pauseMaxMs, { min: pauseMinMs })
-  let dueMs = Number.POSITIVE_INFINITY
   let endedSinceCheck = 0
 
   function recordOf(member: Member<Metadata>): HealthRecord {
@@ -78,7 +77,7 @@ export function createEjection<Metadata>(options: {
     record.health = 'out'
     record.probing = false
     record.untilMs = nowMs + pauseMs
-    dueMs = Math.min(dueMs, record.untilMs)
+    ejection.dueMs = Math.min(ejection.dueMs, record.untilMs)
     observe?.({ type: 'ejected', endpoint: member.endpoint.id, why, pauseMs })
     refresh()
   }
@@ -108,10 +107,8 @@ export function createEjection<Metadata>(options: {
     for (const { member, ms } of seen) if (ms > latencyFactor * median) eject(member, 'latency', nowMs)
   }
 
-  return {
-    get dueMs() {
-      return dueMs
-    },
+  const ejection: Ejection<Metadata> & { dueMs: number } = {
+    dueMs: Number.POSITIVE_INFINITY,
     admits({ record }) {
       return !record || record.health === 'in' || (record.health === 'probe' && !record.probing)
     },
@@ -135,13 +132,13 @@ export function createEjection<Metadata>(options: {
       checkLatencies(nowMs)
     },
     revive(nowMs) {
-      dueMs = Number.POSITIVE_INFINITY
+      ejection.dueMs = Number.POSITIVE_INFINITY
       let revived = false
       for (const member of members()) {
         const { record } = member
         if (record?.health !== 'out') continue
         if (record.untilMs > nowMs) {
-          dueMs = Math.min(dueMs, record.untilMs)
+          ejection.dueMs = Math.min(ejection.dueMs, record.untilMs)
           continue
         }
         record.health = 'probe'
@@ -150,6 +147,7 @@ export function createEjection<Metadata>(options: {
       if (revived) refresh()
     },
   }
+  return ejection
 
   function recovered(member: Member<Metadata>, record: HealthRecord, outcome: Outcome, nowMs: number): void {
     if (record.health === 'out') return

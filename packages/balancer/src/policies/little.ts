@@ -1,4 +1,4 @@
-import { residenceMs } from '../load/little.ts'
+import { residenceOverShareMs } from '../load/little.ts'
 import { lowestCost } from './lowest-cost.ts'
 import { type Candidate, type Policy, shareOf } from './policy.ts'
 
@@ -17,5 +17,5 @@ export function little(): Policy {
 
 export function littleCost(candidate: Candidate, nowMs: number): number {
   const { load } = candidate
-  return (residenceMs(load, nowMs) * (load.inFlight + 1)) / shareOf(candidate, nowMs)
+  return residenceOverShareMs(load, nowMs, shareOf(candidate, nowMs)) * (load.inFlight + 1)
 }

@@ -1,4 +1,3 @@
-import { fade, peakFadeMs } from '../load/load.ts'
 import { betterOfTwo } from './better-of-two.ts'
 import { type Candidate, type Policy, shareOf } from './policy.ts'
 
@@ -15,7 +14,7 @@ export function peakEwma(): Policy {
 }
 
 function peakCost(candidate: Candidate, nowMs: number): number {
-  const { inFlight, peakMs, peakAtMs, pace } = candidate.load
-  const latencyMs = peakMs > 0 ? peakMs * fade(Math.max(0, nowMs - peakAtMs) / peakFadeMs) : pace.meanMs
+  const { inFlight, peak, pace } = candidate.load
+  const latencyMs = peak.at(nowMs) || pace.meanMs
   return (latencyMs * (inFlight + 1)) / shareOf(candidate, nowMs)
 }

@@ -1,4 +1,4 @@
-import type { Random } from '@headrace/core'
+import { type Random, randomBelow } from '@headrace/core'
 
 /** The lowest of many costs, of which few change at a time: each change costs the depth of the tree. */
 export interface WinnerTree {
@@ -12,39 +12,50 @@ export interface WinnerTree {
 const doubtsMax = 4
 
 /**
- * A tournament as in Knuth, TAOCP 3, 5.4.1: leaves are the candidates, each inner node knows the better of its two. Costs
- * of those that are left alone drift with time; one of them in turn is looked at with every fourth pick.
+ * A tournament as in Knuth, TAOCP 3, 5.4.1: leaves are the candidates, each inner node knows the better of its two and what
+ * that one costs. Costs of those that are left alone drift with time; one of them in turn is looked at with every fourth pick.
  */
 export function winnerTree(size: number, cost: (index: number, nowMs: number) => number, random: Random): WinnerTree {
   let leaves = 1
   while (leaves < size) leaves *= 2
   const winners = new Int32Array(2 * leaves)
-  const costs = new Float64Array(leaves).fill(Number.POSITIVE_INFINITY)
-  // Ties go to the luckier, and luck is drawn anew with each change: no order of the list shows through.
-  const luck = new Float64Array(leaves).fill(1)
+  const lowest = new Float64Array(2 * leaves).fill(Number.POSITIVE_INFINITY)
+  let luck = randomBelow(random, 2 ** 32) | 0
   let picks = 0
   let turn = 0
-  for (let index = 0; index < leaves; index++) winners[leaves + index] = index
   for (let index = 0; index < size; index++) {
-    costs[index] = cost(index, 0)
-    luck[index] = random.next()
+    winners[leaves + index] = index
+    lowest[leaves + index] = drawn(cost(index, 0))
   }
-  for (let node = leaves - 1; node > 0; node--) winners[node] = better(winners[2 * node]!, winners[2 * node + 1]!)
+  for (let node = leaves - 1; node > 0; node--) {
+    const better = lowest[2 * node + 1]! < lowest[2 * node]! ? 2 * node + 1 : 2 * node
+    winners[node] = winners[better]!
+    lowest[node] = lowest[better]!
+  }
 
-  function better(one: number, other: number): number {
-    const difference = costs[one]! - costs[other]!
-    if (difference !== 0) return difference < 0 ? one : other
-    return luck[one]! <= luck[other]! ? one : other
+  // Ties go to the luckier, and luck is drawn anew with each change: no order of the list shows through. It is too little to
+  // decide anything else. A linear congruence (Knuth, TAOCP 2, 3.3.4), because this is done with each pick and each end.
+  function drawn(costHere: number): number {
+    luck = (Math.imul(luck, 1_664_525) + 1_013_904_223) | 0
+    return costHere + (luck >>> 0) * (costHere * 2 ** -64 + 2 ** -72)
   }
 
   function changed(index: number, nowMs: number): void {
-    costs[index] = cost(index, nowMs)
-    luck[index] = random.next()
-    for (let node = (leaves + index) >> 1; node > 0; node >>= 1) {
-      const winner = better(winners[2 * node]!, winners[2 * node + 1]!)
+    let node = leaves + index
+    let winner = index
+    let best = drawn(cost(index, nowMs))
+    lowest[node] = best
+    while (node > 1) {
+      const rival = node ^ 1
+      if (lowest[rival]! < best) {
+        best = lowest[rival]!
+        winner = winners[rival]!
+      }
+      node >>= 1
       // Where another one has won before and wins again, nothing changes further up.
-      if (winner === winners[node] && winner !== index) return
+      if (winners[node] === winner && lowest[node] === best) return
       winners[node] = winner
+      lowest[node] = best
     }
   }
 
@@ -56,14 +67,12 @@ export function winnerTree(size: number, cost: (index: number, nowMs: number) =>
       }
       for (let doubts = 0; doubts < doubtsMax; doubts++) {
         const winner = winners[1]!
-        const before = costs[winner]!
         // Among infinite ones a leaf that only fills up the tree may win.
-        if (before === Number.POSITIVE_INFINITY) return -1
-        const now = cost(winner, nowMs)
-        if (now <= before) return winner
+        if (lowest[1] === Number.POSITIVE_INFINITY) return -1
+        if (cost(winner, nowMs) <= lowest[1]!) return winner
         changed(winner, nowMs)
       }
-      return costs[winners[1]!] === Number.POSITIVE_INFINITY ? -1 : winners[1]!
+      return lowest[1] === Number.POSITIVE_INFINITY ? -1 : winners[1]!
     },
     changed,
   }
