@@ -13,8 +13,6 @@ export interface Agenda {
   /** Sets the moment of `what`, or moves it. */
   set(what: Due, atMs: number): void
   cancel(what: Due): void
-  /** The clock, with its timers kept in this agenda. */
-  readonly clock: Clock
 }
 
 /** A binary heap whose entries know their place, so that one that is cancelled leaves nothing behind. */
@@ -87,7 +85,7 @@ export function createAgenda(clock: Clock): Agenda {
     arm()
   }
 
-  const agenda: Agenda = {
+  return {
     set(what, atMs) {
       if (what.place >= 0) remove(what)
       what.atMs = atMs
@@ -101,14 +99,5 @@ export function createAgenda(clock: Clock): Agenda {
       restingSoon = true
       process.nextTick(rest)
     },
-    clock: {
-      ...clock,
-      after(ms, run) {
-        const what = { atMs: 0, place: -1, due: run }
-        agenda.set(what, clock.nowMs() + ms)
-        return () => agenda.cancel(what)
-      },
-    },
   }
-  return agenda
 }

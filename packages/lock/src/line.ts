@@ -134,8 +134,8 @@ export class Line implements Entry, Due {
   /** The tenure tells that it can no longer be trusted. */
   lost(cause: LostCause): void {
     this.#dropLease(cause)
-    // It may be held there still, when this process was late rather than the backend.
-    if (cause === 'expired') this.#house.reclaim(this.key, this.id, this.ttlMs)
+    // It may be held there still, when this process was late rather than the backend; or it was renewed until now.
+    if (cause === 'expired' || cause === 'overdue') this.#house.reclaim(this.key, this.id, this.ttlMs)
     this.#rest()
   }
 
@@ -152,8 +152,8 @@ export class Line implements Entry, Due {
 
   /** How long the place in the queue is good for: for the most patient, and some time for the notice to arrive. */
   #placeMs() {
-    // Rounded, so that the requests of a batch are alike.
-    return Math.ceil((this.#patienceMs - this.#house.clock.nowMs()) / 100) * 100 + this.#house.callMs
+    // Rounded, so that the requests of a batch are alike, also where a sum of fractions is not what it should be.
+    return Math.ceil((this.#patienceMs - this.#house.clock.nowMs()) / 100 - 1e-6) * 100 + this.#house.callMs
   }
 
   #queue(leftMs: number) {
@@ -223,6 +223,7 @@ export class Line implements Entry, Due {
     this.#waiters.delete(waiter)
     const { clock, emit } = this.#house
     const nowMs = local ? clock.nowMs() : this.#tenure!.startedMs
+    this.#tenure!.endBy(nowMs + waiter.wish.holdMaxMs)
     this.#lease = new HeldLease(this.key, token, nowMs, this.#tenure!, this)
     emit?.({ type: 'acquired', key: this.key, token, waitedMs: nowMs - waiter.sinceMs, local })
     waiter.granted(this.#lease)

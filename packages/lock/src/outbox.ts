@@ -1,4 +1,5 @@
-import { type Clock, HeadraceError, isHeadraceError, within } from '@headrace/core'
+import { type Clock, HeadraceError, isHeadraceError } from '@headrace/core'
+import type { Agenda, Due } from './agenda.ts'
 import type {
   AcquireRequest,
   Failed,
@@ -25,11 +26,12 @@ export function createOutbox(options: {
   readonly driver: LockDriver
   readonly session: LockSession
   readonly clock: Clock
+  readonly agenda: Agenda
   readonly callMs: number
   /** An acquisition was given up, and the backend granted it after that. */
   readonly late: (request: AcquireRequest) => void
 }): Outbox {
-  const { driver, session, clock, callMs, late } = options
+  const { driver, session, clock, agenda, callMs, late } = options
   const { batchMax } = driver.supports
   let posted = false
 
@@ -47,21 +49,36 @@ export function createOutbox(options: {
       typeof answer === 'object' && answer.state === 'failed' ? failure(answer.error) : answer
     let requests: Request[] = []
     let recipients: Recipient<Request, Answer>[] = []
-    const send = async (sent: readonly Request[], to: readonly Recipient<Request, Answer>[]) => {
+    const send = (sent: readonly Request[], to: readonly Recipient<Request, Answer>[]) => {
       const sentMs = clock.nowMs()
-      let answers: readonly Answer[] = []
-      let failed: Failed | undefined
-      try {
-        answers = await within(clock, callMs, call(sent), { what, onLate: (found) => onLate?.(sent, found) })
-        if (answers.length !== sent.length)
-          failed = {
-            state: 'failed',
-            error: new TypeError(`${what}: ${sent.length} requests got ${answers.length} answers`),
-          }
-      } catch (cause) {
-        failed = failure(cause)
+      let over = false
+      const tell = (answers: readonly Answer[], failed?: Failed) => {
+        over = true
+        agenda.cancel(limit)
+        for (let at = 0; at < sent.length; at++) to[at]!.answered(failed ?? wrapped(answers[at]!), sentMs, sent[at]!)
       }
-      for (let at = 0; at < sent.length; at++) to[at]!.answered(failed ?? wrapped(answers[at]!), sentMs, sent[at]!)
+      const fail = (cause: unknown) => {
+        if (!over) tell([], failure(cause))
+      }
+      // As `within` of core does it, without a promise, a signal and a timer of its own for each call.
+      const limit: Due = {
+        atMs: 0,
+        place: -1,
+        due: () => fail(new HeadraceError('TIMEOUT', `${what} gave no answer within ${callMs} ms`)),
+      }
+      agenda.set(limit, sentMs + callMs)
+      try {
+        Promise.resolve(call(sent)).then((answers) => {
+          if (over) onLate?.(sent, answers ?? [])
+          else if (answers?.length === sent.length) tell(answers)
+          else {
+            const error = new TypeError(`${what}: ${sent.length} requests got ${answers?.length} answers`)
+            tell([], { state: 'failed', error })
+          }
+        }, fail)
+      } catch (cause) {
+        fail(cause)
+      }
     }
     return {
       put(request: Request, to: Recipient<Request, Answer>) {
@@ -77,9 +94,9 @@ export function createOutbox(options: {
         const to = recipients
         requests = []
         recipients = []
-        if (sent.length <= batchMax) return void send(sent, to)
+        if (sent.length <= batchMax) return send(sent, to)
         for (let at = 0; at < sent.length; at += batchMax)
-          void send(sent.slice(at, at + batchMax), to.slice(at, at + batchMax))
+          send(sent.slice(at, at + batchMax), to.slice(at, at + batchMax))
       },
     }
   }

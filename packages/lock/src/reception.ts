@@ -44,7 +44,8 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
   const outbox = createOutbox({
     driver,
     session: remote,
-    clock: agenda.clock,
+    clock,
+    agenda,
     callMs,
     late: ({ key, id, ttlMs }) => reclaims.reclaim(key, id, ttlMs),
   })
@@ -56,7 +57,8 @@ export function createReception(driver: LockDriver, settings: Settings): Recepti
   const single = new Set<Line>()
   const room: WaitingRoom = { waiting: 0 }
   let closing: Promise<void> | undefined
-  let ids = 0
+  // Two thousand million ids of six digits, so that they are equally long: drivers may send many as one string.
+  let ids = 36 ** 5
 
   const house: House = {
     ...settings,

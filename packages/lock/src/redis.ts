@@ -1,8 +1,10 @@
-import { type Clock, checkInteger, HeadraceError } from '@headrace/core'
-import type { AcquireRequest, LockDriver, LockState, Party, Standing } from './driver.ts'
+import { checkInteger } from '@headrace/core'
+import type { AcquireRequest, LockDriver, ReleaseRequest, Standing } from './driver.ts'
 import { type Ioredis, type NodeRedis, redisPort } from './redis/client.ts'
+import { inParts } from './redis/parts.ts'
+import { lockStateIn, refusal, releasedIn, reserved, serverMsIn, standingsIn } from './redis/replies.ts'
 import { acquireScript, evictScript, inspectScript, releaseScript, renewScript, type Script } from './redis/scripts.ts'
-import { tokensAheadMax } from './redis/state.ts'
+import { serverTime } from './redis/server-time.ts'
 
 export type { Ioredis, NodeRedis } from './redis/client.ts'
 
@@ -43,7 +45,8 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
       shared: true,
       inspect: true,
       evict: true,
-      batchMax: port.cluster ? 1 : 128,
+      // While the server works on one call, the client prepares the next: with all in one, they would take turns.
+      batchMax: port.cluster ? 1 : 32,
       ttlMinMs: 1,
       ttlMaxMs: 2 ** 40,
     },
@@ -77,73 +80,56 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           throw refusal(error) ?? error
         }
       }
-      const keyOf = (key: string) => `${prefix}:{${escaped(key)}}`
-      const run = async (script: Script, requests: readonly { readonly key: string }[], args: (string | number)[]) => {
-        const keys = requests.map(({ key }) => keyOf(key))
+      const keyOf = ({ key }: { readonly key: string }) => `${prefix}:{${escaped(key)}}`
+      const ask = async (script: Script, requests: readonly { readonly key: string }[], args: (string | number)[]) => {
         try {
-          return (await port.run(script, keys, args)) as unknown[]
+          return await port.run(script, requests.map(keyOf), args)
         } catch (error) {
           throw refusal(error) ?? error
         }
       }
-      /** Runs a script that answers how each id stands, and notes the server's time for those who wait. */
-      const ask = async (script: Script, requests: readonly Asked[], args: (string | number)[]) => {
-        const sentMs = clock.nowMs()
-        const reply = await run(script, requests, args)
-        return requests.map(({ id, tokens }, at) => {
-          const standing = standingIn(reply, 1 + at * 3, reserved(tokens))
-          if (standing.state === 'queued') server.sample(id, sentMs, Number(reply[0]))
-          else server.forget(id)
-          return standing
-        })
-      }
-      const acquire = async (requests: readonly AcquireRequest[], terms: string) => {
-        const [ttl, ...more] = terms.split(' ')
-        const args = [...fixed, ttl!, more.join(' ')]
-        for (const { id, tokens, label = '' } of requests) args.push(`${reserved(tokens)} ${id} ${label}`)
-        const sentMs = clock.nowMs()
-        for (const { id, waitMs } of requests) if (waitMs > 0) server.asked(id, sentMs)
+      const acquireAlike = async (requests: readonly AcquireRequest[]): Promise<readonly Standing[]> => {
+        const { ttlMs, waitMs, tokens, share, label = '' } = requests[0]!
+        const terms = `${String(reserved(tokens)).padStart(4, '0')} ${share ? `${share.weight} ${share.capacity}` : '0 0'} ${Math.ceil(waitMs)}`
+        const args = [...fixed, Math.ceil(ttlMs), terms, label === '' ? '' : `${label} `, joined(requests)]
+        const asking = server.asks(requests)
         try {
-          return await ask(acquireScript, requests, args)
-        } catch (error) {
+          const reply = await ask(acquireScript, requests, args)
+          const standings = standingsIn(reply, requests.length, tokens)
+          for (let n = 0; n < requests.length; n++)
+            if (standings[n]!.state === 'queued') server.waits(asking, requests[n]!.id, serverMsIn(reply))
+          return standings
+        } finally {
+          server.answered(asking)
+        }
+      }
+      const acquire = (requests: readonly AcquireRequest[]) =>
+        inParts(requests, sameTerms, acquireAlike, (error): Standing => ({ state: 'failed', error }))
+      const releaseAlike = async (requests: readonly ReleaseRequest[]): Promise<readonly boolean[]> => {
+        try {
+          return releasedIn(await ask(releaseScript, requests, [...fixed, joined(requests)]), requests.length)
+        } finally {
+          // Not before the answer: the reply that one of them waits can still be on its way.
           for (const { id } of requests) server.forget(id)
-          throw error
         }
       }
 
       return {
-        async acquire(requests) {
-          server.begin()
-          // Who holds must hear too: that it is asked to let go, or has been forced out.
-          if (!hears) await listen()
-          // The terms are sent once for each call, so neighbours with different ones go in different calls, in their order.
-          const calls: Promise<readonly Standing[]>[] = []
-          for (let from = 0, to = 0; from < requests.length; from = to) {
-            const terms = termsOf(requests[from]!)
-            while (to < requests.length && termsOf(requests[to]!) === terms) to++
-            const alike = to - from === requests.length ? requests : requests.slice(from, to)
-            const call = acquire(alike, terms)
-            // A call that fails must not hide what the others were granted.
-            if (alike === requests) return await call
-            calls.push(call.catch((error: unknown) => alike.map(() => ({ state: 'failed', error }))))
-          }
-          return (await Promise.all(calls)).flat()
+        // Who holds must hear too: that it is asked to let go, or has been forced out.
+        acquire: (requests) => (hears ? acquire(requests) : listen().then(() => acquire(requests))),
+        async renew(requests) {
+          const sentMs = clock.nowMs()
+          const terms = requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)])
+          const reply = await ask(renewScript, requests, [...fixed, ...terms])
+          const standings = standingsIn(reply, requests.length)
+          for (const [n, { id }] of requests.entries())
+            if (standings[n]!.state === 'queued') server.waitsStill(id, sentMs, serverMsIn(reply))
+            else server.forget(id)
+          return standings
         },
-        renew: (requests) =>
-          ask(renewScript, requests, [
-            ...fixed,
-            ...requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)]),
-          ]),
-        async release(requests) {
-          for (const { id } of requests) server.forget(id)
-          const codes = await run(releaseScript, requests, [...fixed, ...requests.map(({ id }) => id)])
-          return codes.map((code) => {
-            if (Number.isNaN(Number(code))) throw refusal(new Error(String(code)))
-            return Number(code) === held
-          })
-        },
-        inspect: async (key) => lockState(await run(inspectScript, [{ key }], fixed)),
-        evict: async (key, how) => Number(await run(evictScript, [{ key }], [...fixed, how === 'ask' ? 'a' : 'l'])),
+        release: (requests) => inParts(requests, sameWidth, releaseAlike),
+        inspect: async (key) => lockStateIn(await ask(inspectScript, [{ key }], fixed)),
+        evict: async (key, how) => Number(await ask(evictScript, [{ key }], [...fixed, how === 'ask' ? 'a' : 'l'])),
         async close() {
           const stop = await listening?.catch(() => undefined)
           stop?.()
@@ -153,16 +139,25 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
   }
 }
 
-/** A request for the standing of an id. */
-interface Asked {
-  readonly key: string
+interface Named {
   readonly id: string
-  readonly tokens?: number
 }
 
-/** All of a request that is no more its own than that of its neighbours. */
-function termsOf({ ttlMs, waitMs, share }: AcquireRequest): string {
-  return `${Math.ceil(ttlMs)} ${share ? `${share.weight} ${share.capacity}` : '0 0'} ${Math.ceil(waitMs)}`
+/** Whether two requests may share what is sent once for each call. */
+function sameTerms(one: AcquireRequest, other: AcquireRequest): boolean {
+  return (
+    sameWidth(one, other) &&
+    one.ttlMs === other.ttlMs &&
+    one.waitMs === other.waitMs &&
+    one.tokens === other.tokens &&
+    one.label === other.label &&
+    one.share?.weight === other.share?.weight &&
+    one.share?.capacity === other.share?.capacity
+  )
+}
+
+function sameWidth(one: Named, other: Named): boolean {
+  return one.id.length === other.id.length
 }
 
 /** Closing braces end the hash tag: without this, the names made from one key could lie in different slots. */
@@ -170,89 +165,8 @@ function escaped(key: string): string {
   return /[%}]/.test(key) ? key.replaceAll('%', '%25').replaceAll('}', '%7D') : key
 }
 
-// What the server's clock and ours may differ in speed, over a long wait.
-const clockDrift = 0.001
-
-/**
- * When a moment of the server's clock was, on ours, at the earliest. The server read its clock after we sent a request;
- * so a moment `d` later on its clock was at least `d` after the sending. That needs no synchronised clocks. Kept for each
- * id that waits, because in a cluster each key can have a server, and so a clock, of its own.
- */
-function serverTime(clock: Clock) {
-  const waiting = new Map<string, { readonly sentMs: number; readonly serverMs?: number }>()
-  let beganMs = 0
-  return {
-    /** Nothing can have been granted to this session before its first request. */
-    begin() {
-      beganMs ||= clock.nowMs()
-    },
-    /** Before the request is sent: a grant can overtake the reply that says that it waits. */
-    asked(id: string, sentMs: number) {
-      if (!waiting.has(id)) waiting.set(id, { sentMs })
-    },
-    sample(id: string, sentMs: number, serverMs: number) {
-      // What is no longer here was granted or given back while the reply was on its way.
-      if (waiting.has(id)) waiting.set(id, { sentMs, serverMs })
-    },
-    forget(id: string) {
-      if (waiting.size > 0) waiting.delete(id)
-    },
-    momentOf(id: string, grantedMs: number) {
-      const { sentMs, serverMs } = waiting.get(id) ?? { sentMs: beganMs }
-      waiting.delete(id)
-      return serverMs === undefined ? sentMs : sentMs + (grantedMs - serverMs) * (1 - clockDrift) - 1
-    },
-  }
-}
-
-const held = 1
-const queued = 2
-const gone = 3
-
-/** Of the tokens that are wanted, those that are asked for. */
-function reserved(tokens = 1): number {
-  return Math.min(tokens, tokensAheadMax)
-}
-
-/** @param tokens what was asked for; a grant that got all of it without a look at anything else does not repeat it. */
-function standingIn(reply: unknown[], at: number, tokens: number): Standing {
-  const value = reply[at + 1]
-  switch (Number(reply[at])) {
-    case held:
-      return { state: 'held', token: BigInt(value as number), tokens: Number(reply[at + 2]) || tokens }
-    case queued:
-      return { state: 'queued', leftMs: Number(value) }
-    case gone:
-      return Number(value) < 0 ? { state: 'gone' } : { state: 'gone', leftMs: Number(value) }
-    default: {
-      const error = new Error(String(value))
-      return { state: 'failed', error: refusal(error) ?? error }
-    }
-  }
-}
-
-function lockState(parties: unknown[]): LockState | null {
-  const holders: Party[] = []
-  const queue: Party[] = []
-  for (const one of parties as [string, string, string, string, ...number[]][]) {
-    const [role, id, label, token, forMs, leftMs, weight, capacity] = one
-    const party = {
-      id,
-      label: label === '' ? undefined : label,
-      token: role === 'h' ? BigInt(token) : undefined,
-      forMs: Number(forMs),
-      leftMs: Number(leftMs),
-      share: Number(weight) > 0 ? { weight: Number(weight), capacity: Number(capacity) } : undefined,
-    }
-    if (role === 'h') holders.push(party)
-    else queue.push(party)
-  }
-  return holders.length + queue.length > 0 ? { holders, queue } : null
-}
-
-/** What the server refuses for good: no repetition cures a wrong password or a key that is something else. */
-function refusal(error: unknown): HeadraceError | undefined {
-  const word =
-    error instanceof Error ? /^(?:-?ERR )?(WRONGTYPE|NOAUTH|NOPERM|WRONGPASS)\b/.exec(error.message)?.[1] : undefined
-  return word ? new HeadraceError('REJECTED', `redis refuses: ${word}`, { cause: error }) : undefined
+function joined(requests: readonly Named[]): string {
+  let ids = ''
+  for (const { id } of requests) ids += id
+  return ids
 }

@@ -1,35 +1,30 @@
 import { createHash } from 'node:crypto'
 import { clock, head, prelude } from './state.ts'
 
+// All ids of a call have the same length and are sent as one string: an argument for each took longer at both ends.
 const acquireFast = `
-local reply = { now }
-local present = format('%d', us)
-local ttl, exclusive = ARGV[3], string.byte(ARGV[4]) == 48
+local ttl, terms, signature, ids = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local exclusive = byte(terms, 6) == 48
+local fresh = format('x%016d %s %s', us, sub(terms, 1, 4), signature)
+local width = #ids / #KEYS
 local rest
 for n, key in ipairs(KEYS) do
-  local at = n * 3
   local value = redis.pcall('GET', key)
-  local first, tokens
-  if type(value) == 'string' then first, tokens = match(value, '^f(%d+) (%d+)$') end
-  if exclusive and (first or not value) then
-    -- As in nextTokens; nobody asks for more than AHEAD.
-    local token, text, count, grant = us, present, 0, ARGV[n + 4]
-    if first and first + tokens > us then
-      token = first + tokens
-      text = format('%d', token)
-      local asked, whose = match(grant, '^(%d+)(.*)$')
-      count = math.max(1, math.min(asked, us + AHEAD - token))
-      grant = format('%d%s', count, whose)
-    end
-    call('SET', key, 'x' .. text .. ' ' .. grant, 'PX', ttl)
-    reply[at - 1], reply[at], reply[at + 1] = HELD, token, count
+  local free = not value
+  if type(value) == 'string' and #value == 22 and byte(value) == 102 then
+    local first, tokens = tonumber(sub(value, 2, 17)), tonumber(sub(value, 19))
+    free = first and tokens and first + tokens <= us
+  end
+  if free and exclusive then
+    call('SET', key, fresh .. sub(ids, (n - 1) * width + 1, n * width), 'PX', ttl)
   else
-    reply[at - 1], reply[at], reply[at + 1] = FAILED, '', 0
     rest = rest or {}
     rest[#rest + 1] = n
   end
 end
-if not rest then return reply end
+-- All of them alike: the one number spares the table, and the client the reading of it.
+if not rest then return us end
+local reply = { now }
 `
 
 const answer = `
@@ -40,12 +35,13 @@ end
 `
 
 const acquireRest = `
-local weight, capacity, wait = match(ARGV[4], '^(%d+) (%d+) (%d+)$')
-ttl, wait, weight, capacity = tonumber(ttl), tonumber(wait), tonumber(weight), tonumber(capacity)
+local tokens, weight, capacity, wait = match(terms, '^(%d+) (%d+) (%d+) (%d+)$')
+tokens, weight, capacity, wait = tonumber(tokens), tonumber(weight), tonumber(capacity), tonumber(wait)
+ttl = tonumber(ttl)
+local label = sub(signature, 1, -2)
+for n = 1, #KEYS do answer(n, HELD, us, tokens) end
 for _, n in ipairs(rest) do
-  local key = KEYS[n]
-  local tokens, id, label = match(ARGV[n + 4], '^(%d+) (%S+) (.*)$')
-  tokens = tonumber(tokens)
+  local key, id = KEYS[n], sub(ids, (n - 1) * width + 1, n * width)
   local state, err = load(key)
   if err then
     answer(n, FAILED, err, 0)
@@ -111,28 +107,27 @@ end
 return reply`
 
 const releaseFast = `
-local reply = {}
+local ids = ARGV[3]
+local width = #ids / #KEYS
 local rest
 for n, key in ipairs(KEYS) do
-  local id = ARGV[n + 2]
+  local id = sub(ids, (n - 1) * width + 1, n * width)
   local value = redis.pcall('GET', key)
-  local issued, holder
-  if type(value) == 'string' then issued, holder = match(value, '^x(%d+ %d+) (%S+)') end
-  if holder == id then
-    call('SET', key, 'f' .. issued, 'PX', ARGV[1])
-    reply[n] = HELD
+  if type(value) == 'string' and byte(value) == 120 and sub(value, -width) == id then
+    call('SET', key, 'f' .. sub(value, 2, 22), 'PX', ARGV[1])
   else
-    reply[n] = FAILED
     rest = rest or {}
     rest[#rest + 1] = n
   end
 end
-if not rest then return reply end
+if not rest then return HELD end
+local reply = {}
+for n = 1, #KEYS do reply[n] = HELD end
 `
 
 const releaseRest = `
 for _, n in ipairs(rest) do
-  local key, id = KEYS[n], ARGV[n + 2]
+  local key, id = KEYS[n], sub(ids, (n - 1) * width + 1, n * width)
   local state, err = load(key)
   if err then
     reply[n] = err
