@@ -13,8 +13,11 @@ const newCookie = () => randomBytes(20).toString('hex')
  * A RabbitMQ node of its own, without plugins, with a port mapper (epmd) and a cookie of its own; user and password are `guest`.
  * It takes 10 to 20 seconds to start.
  * @param options.settings more lines of rabbitmq.conf.
+ * @param options.advanced the Erlang terms of advanced.config, for what rabbitmq.conf has no line for.
  */
-export async function startRabbitmq(options: { readonly settings?: readonly string[] } = {}): Promise<Server> {
+export async function startRabbitmq(
+  options: { readonly settings?: readonly string[]; readonly advanced?: string } = {},
+): Promise<Server> {
   const program = await findRabbitmq()
   return startServer({
     ...nodePlan({
@@ -22,6 +25,7 @@ export async function startRabbitmq(options: { readonly settings?: readonly stri
       node: 'headrace@localhost',
       cookie: newCookie(),
       settings: options.settings ?? [],
+      advanced: options.advanced,
       epmdPort: ({ ports }) => ports[2]!,
     }),
     portCount: 3,
@@ -70,10 +74,11 @@ interface Node {
   readonly node: string
   readonly cookie: string
   readonly settings: readonly string[]
+  readonly advanced?: string | undefined
   epmdPort(place: Place): number
 }
 
-function nodePlan({ program, node, cookie, settings, epmdPort }: Node): Plan {
+function nodePlan({ program, node, cookie, settings, advanced = '[].', epmdPort }: Node): Plan {
   return {
     name: 'rabbitmq',
     portCount: 2,
@@ -92,6 +97,7 @@ function nodePlan({ program, node, cookie, settings, epmdPort }: Node): Plan {
         ...settings,
       ]
       await writeFile(join(data, 'rabbitmq.conf'), `${lines.join('\n')}\n`)
+      await writeFile(join(data, 'advanced.config'), `${advanced}\n`)
       await writeFile(join(data, 'enabled_plugins'), '[].\n')
       await writeFile(join(data, '.erlang.cookie'), cookie, { mode: 0o400 })
     },
@@ -146,7 +152,7 @@ function nodeEnv(node: string, { data, ports }: Place): Record<string, string> {
     RABBITMQ_DIST_PORT: String(ports[1]),
     RABBITMQ_CONFIG_FILE: join(data, 'rabbitmq.conf'),
     RABBITMQ_CONF_ENV_FILE: join(data, 'no-environment'),
-    RABBITMQ_ADVANCED_CONFIG_FILE: join(data, 'no-advanced.config'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(data, 'advanced.config'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(data, 'enabled_plugins'),
     RABBITMQ_MNESIA_BASE: join(data, 'mnesia'),
     RABBITMQ_LOG_BASE: join(data, 'log'),
