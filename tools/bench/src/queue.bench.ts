@@ -4,89 +4,15 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createQueue, type Queue } from '@headrace/queue'
 import { memoryQueue } from '@headrace/queue/memory'
-import { rabbitmqQueue } from '@headrace/queue/rabbitmq'
 import { sqliteQueue } from '@headrace/queue/sqlite'
-import { Connection } from 'rabbitmq-client'
 import { type Bench, type BenchContext, type Contestant, defineBench } from './bench.ts'
 import { closedLoop } from './closed-loop.ts'
-
-// 256 bytes of JSON.
-const body = { text: 'x'.repeat(245) }
-const keyOf = (index: number) => `k${index % 1_000}`
-let made = 0
-
-async function withConnections<T>(
-  { url }: BenchContext,
-  work: (...pair: [Connection, Connection]) => Promise<T>,
-): Promise<T> {
-  const options = { url: url('rabbitmq'), heartbeat: 5, noDelay: true, frameMax: 131_072 }
-  const pair: [Connection, Connection] = [new Connection(options), new Connection(options)]
-  for (const connection of pair) connection.on('error', () => {})
-  try {
-    return await work(...pair)
-  } finally {
-    for (const connection of pair) connection.unsafeDestroy()
-  }
-}
-
-const publishing =
-  (callers: number): Contestant =>
-  (context) =>
-    withConnections(context, async (connection, consuming) => {
-      const driver = rabbitmqQueue(connection, { consuming })
-      const queue = createQueue<typeof body>(driver, `bench-${process.pid}-${made++}`, { partitions: 1 })
-      await queue.open()
-      const call = (_: number, index: number) => queue.publish(body, { key: keyOf(index) })
-      const { answeredPerSec, p99Ms } = await closedLoop(context, { callers, call })
-      return { answeredPerSec, p99Ms }
-    })
-
-const publishingWithClient =
-  (callers: number): Contestant =>
-  (context) =>
-    withConnections(context, async (connection) => {
-      const routingKey = `bench-${process.pid}-${made++}`
-      const queues = [{ queue: routingKey, durable: true, arguments: { 'x-queue-type': 'quorum' as const } }]
-      const publisher = connection.createPublisher({ confirm: true, queues })
-      const call = () => publisher.send({ routingKey, durable: true }, body)
-      const { answeredPerSec, p99Ms } = await closedLoop(context, { callers, call })
-      return { answeredPerSec, p99Ms }
-    })
-
-const backlog = ({ quick }: BenchContext) => (quick ? 5_000 : 40_000)
-
-/** How fast a full queue is emptied by a handler that does nothing. */
-async function emptied(count: number, consume: (handled: () => void) => void): Promise<{ handledPerSec: number }> {
-  const start = performance.now()
-  let left = count
-  await new Promise<void>((resolve) => consume(() => --left === 0 && resolve()))
-  return { handledPerSec: (count / (performance.now() - start)) * 1e3 }
-}
-
-async function fill(queue: Queue<typeof body>, count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1_000) {
-    await queue.publishAll(Array.from({ length: 1_000 }, (_, at) => ({ body, key: keyOf(index + at) })))
-  }
-}
-
-const consuming: Contestant = (context) =>
-  withConnections(context, async (connection, consuming) => {
-    const driver = rabbitmqQueue(connection, { consuming })
-    const queue = createQueue<typeof body>(driver, `bench-${process.pid}-${made++}`, { partitions: 1 })
-    await fill(queue, backlog(context))
-    return await emptied(backlog(context), (handled) => queue.consume(handled, { prefetch: 1_000, concurrency: 1_000 }))
-  })
-
-const consumingWithClient: Contestant = (context) =>
-  withConnections(context, async (connection, consuming) => {
-    const name = `bench-${process.pid}-${made++}`
-    await fill(createQueue<typeof body>(rabbitmqQueue(connection), name, { partitions: 1 }), backlog(context))
-    const options = { queue: `${name}.p0`, queueOptions: { passive: true }, qos: { prefetchCount: 1_000 } }
-    return await emptied(backlog(context), (handled) => consuming.createConsumer(options, async () => handled()))
-  })
+import { emptying, endToEnd, publishing } from './queue/loads.ts'
+import { type Body, body, keyOf } from './queue/message.ts'
+import { amqplib, bullmq, headrace, rabbitmqClient } from './queue/systems.ts'
 
 /** Published and consumed at the same time, until all that were published are handled. */
-async function through(queue: Queue<typeof body>, context: BenchContext): Promise<{ handledPerSec: number }> {
+async function through(queue: Queue<Body>, context: BenchContext): Promise<{ handledPerSec: number }> {
   let handled = 0
   let published = 0
   queue.consume(() => handled++, { prefetch: 1_000, concurrency: 256 })
@@ -114,7 +40,7 @@ async function withFile<T>(work: (path: string) => Promise<T> | T): Promise<T> {
 const throughSqlite: Contestant = (context) =>
   withFile(async (path) => {
     const driver = sqliteQueue(path)
-    const measured = await through(createQueue<typeof body>(driver, 'bench'), context)
+    const measured = await through(createQueue<Body>(driver, 'bench'), context)
     await driver.close()
     return measured
   })
@@ -136,27 +62,55 @@ const tableOfJobs: Contestant = ({ durationMs }) =>
     return { handledPerSec: (handled / (performance.now() - start)) * 1e3 }
   })
 
+const prefetch = 1_000
+
 const bench: Bench = defineBench({
   about:
-    'Messages of 256 bytes: confirmed by a RabbitMQ quorum queue, consumed from it in order per key, and through one process.',
-  servers: ['rabbitmq'],
+    'Messages of 256 bytes: confirmed by a quorum queue of RabbitMQ, consumed from it in order per key, and through one process.',
+  servers: ['rabbitmq', 'redis'],
   cases: [
     ...[1, 256, 2_000].map((callers) => ({
       name: `publish to RabbitMQ, ${callers} in flight`,
       metrics: { answeredPerSec: '1/s', p99Ms: 'ms' },
-      ours: publishing(callers),
-      peers: { 'rabbitmq-client': publishingWithClient(callers) },
+      ours: publishing(headrace(), callers),
+      peers: {
+        'rabbitmq-client': publishing(rabbitmqClient, callers),
+        amqplib: publishing(amqplib, callers),
+        'BullMQ, not on the disk': publishing(bullmq, callers),
+      },
     })),
+    {
+      name: 'publish to RabbitMQ without frames, 256 in flight',
+      metrics: { answeredPerSec: '1/s', p99Ms: 'ms' },
+      ours: publishing(headrace({ frames: false }), 256),
+      peers: { 'rabbitmq-client': publishing(rabbitmqClient, 256) },
+    },
     {
       name: 'consume from RabbitMQ, prefetch 1,000',
       metrics: { handledPerSec: '1/s' },
-      ours: consuming,
-      peers: { 'rabbitmq-client, in no order': consumingWithClient },
+      ours: emptying(headrace(), prefetch),
+      peers: {
+        'rabbitmq-client, in no order': emptying(rabbitmqClient, prefetch),
+        'amqplib, in no order': emptying(amqplib, prefetch),
+        'BullMQ, in no order': emptying(bullmq, prefetch),
+      },
+    },
+    {
+      name: 'consume from RabbitMQ without frames, prefetch 1,000',
+      metrics: { handledPerSec: '1/s' },
+      ours: emptying(headrace({ frames: false }), prefetch),
+      peers: { 'rabbitmq-client, in no order': emptying(rabbitmqClient, prefetch) },
+    },
+    {
+      name: 'end to end through RabbitMQ, at half of what amqplib can',
+      metrics: { offeredPerSec: '1/s', p50Ms: 'ms', p99Ms: 'ms' },
+      ours: endToEnd(headrace()),
+      peers: { amqplib: endToEnd(amqplib), 'BullMQ, not on the disk': endToEnd(bullmq) },
     },
     {
       name: 'through memory',
       metrics: { handledPerSec: '1/s' },
-      ours: (context) => through(createQueue<typeof body>(memoryQueue(), 'bench'), context),
+      ours: (context) => through(createQueue<Body>(memoryQueue(), 'bench'), context),
     },
     {
       name: 'through a SQLite file, on the disk',
