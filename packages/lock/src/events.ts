@@ -6,6 +6,8 @@ export type LostCause =
   | 'gone'
   /** The backend told that it was taken away, by `force` for example. */
   | 'forced'
+  /** It was held for longer than `holdMaxMs`. */
+  | 'overdue'
   /** The locks were closed while it was held. */
   | 'closed'
 

@@ -34,6 +34,7 @@ const lostWords: Record<LostCause, string> = {
   expired: 'no renewal was confirmed in time',
   gone: 'the backend no longer knows it',
   forced: 'it was taken away',
+  overdue: 'it was held for longer than holdMaxMs',
   closed: 'the locks were closed',
 }
 
@@ -124,6 +125,6 @@ export class HeldLease implements Lease {
     // A timer cannot fire while the event loop is blocked, so the question is asked, not remembered.
     if (this.held) return
     if (this.#released !== undefined) throw new HeadraceError('LOST', `the lease on "${this.key}" was released`)
-    throw this.#loss ?? lostError(this.key, 'expired')
+    throw this.#loss ?? lostError(this.key, this.#tenure.lapse)
   }
 }

@@ -18,6 +18,8 @@ export interface AcquireOptions {
   readonly ttlMs?: number | undefined
   /** How long to wait for the key, in all; above 0. 5 s by default. */
   readonly waitMs?: number | undefined
+  /** For how long the lease may be held in all, however well it is renewed; then it is lost. No limit by default. */
+  readonly holdMaxMs?: number | undefined
   /** Gives up in the turn in which it aborts, while queued and while a request is out; the lease itself ignores it. */
   readonly signal?: AbortSignal | undefined
   /** Who this is, for `inspect`; at most 256 characters. */
@@ -26,7 +28,7 @@ export interface AcquireOptions {
   readonly mode?: 'exclusive' | 'shared' | undefined
 }
 
-export interface LocksOptions extends Pick<AcquireOptions, 'ttlMs' | 'waitMs' | 'label'> {
+export interface LocksOptions extends Pick<AcquireOptions, 'ttlMs' | 'waitMs' | 'holdMaxMs' | 'label'> {
   readonly clock?: Clock
   readonly random?: Random
   readonly observe?: Observer<LockEvent>
@@ -68,6 +70,7 @@ export interface Settings {
 export interface Wish {
   readonly ttlMs: number
   readonly waitMs: number
+  readonly holdMaxMs: number
   readonly label: string | undefined
   readonly signal: AbortSignal | undefined
   readonly share: Share | undefined
@@ -82,7 +85,7 @@ export function readSettings(driver: LockDriver, options: LocksOptions): Setting
   const { clock = systemClock, random = cryptoRandom, observe, handoverMax = 16, callMs = 2_000, pollMs = 50 } = options
   const { waitingMax = 100_000, fencing = 'required', reentrancy = 'none' } = options
   const { ttlMs: ttlDefaultMs = Math.max(10_000, supports.ttlMinMs), waitMs: waitDefaultMs = 5_000 } = options
-  const { label: labelDefault } = options
+  const { holdMaxMs: holdMaxDefaultMs = Number.POSITIVE_INFINITY, label: labelDefault } = options
   checkInteger('handoverMax', handoverMax, { min: 0, max: 10_000 })
   checkNumber('callMs', callMs, { min: 1 })
   checkNumber('pollMs', pollMs, { min: 1 })
@@ -96,14 +99,16 @@ export function readSettings(driver: LockDriver, options: LocksOptions): Setting
     )
 
   const read = (own: AcquireOptions): Wish => {
-    const { ttlMs = ttlDefaultMs, waitMs = waitDefaultMs, label = labelDefault, signal, mode = 'exclusive' } = own
+    const { ttlMs = ttlDefaultMs, waitMs = waitDefaultMs, holdMaxMs = holdMaxDefaultMs } = own
+    const { label = labelDefault, signal, mode = 'exclusive' } = own
     checkNumber('ttlMs', ttlMs, { min: supports.ttlMinMs, max: supports.ttlMaxMs })
     checkNumber('waitMs', waitMs, { min: Number.MIN_VALUE })
+    checkNumber('holdMaxMs', holdMaxMs, { min: Number.MIN_VALUE, max: Number.POSITIVE_INFINITY })
     if (label !== undefined) checkLabel(label)
-    if (mode === 'exclusive') return { ttlMs, waitMs, label, signal, share: undefined }
+    if (mode === 'exclusive') return { ttlMs, waitMs, holdMaxMs, label, signal, share: undefined }
     checkWord('mode', mode, ['exclusive', 'shared'])
     checkShares(driver)
-    return { ttlMs, waitMs, label, signal, share: readers }
+    return { ttlMs, waitMs, holdMaxMs, label, signal, share: readers }
   }
   const usual = read({})
   const wish = (own: AcquireOptions | undefined) => (own ? read(own) : usual)

@@ -26,6 +26,7 @@ export class Tenure implements Due {
   #tokensLeft: number
   #trustedUntilMs = 0
   #trustedUntilWallMs = 0
+  #endsMs = Number.POSITIVE_INFINITY
   #renewing = false
   #ended = false
 
@@ -52,13 +53,27 @@ export class Tenure implements Due {
    */
   get trusted(): boolean {
     const { clock } = this.#house
-    return !this.#ended && clock.nowMs() < this.#trustedUntilMs && clock.wallMs() < this.#trustedUntilWallMs
+    const nowMs = clock.nowMs()
+    const inTime = nowMs < this.#trustedUntilMs && nowMs < this.#endsMs
+    return !this.#ended && inTime && clock.wallMs() < this.#trustedUntilWallMs
+  }
+
+  /** Why it is not trusted, where that is not told yet. */
+  get lapse(): LostCause {
+    return this.#house.clock.nowMs() >= this.#endsMs ? 'overdue' : 'expired'
   }
 
   get trustedForMs(): number {
     if (this.#ended) return 0
     const { clock } = this.#house
-    return Math.max(0, Math.min(this.#trustedUntilMs - clock.nowMs(), this.#trustedUntilWallMs - clock.wallMs()))
+    const untilMs = Math.min(this.#trustedUntilMs, this.#endsMs)
+    return Math.max(0, Math.min(untilMs - clock.nowMs(), this.#trustedUntilWallMs - clock.wallMs()))
+  }
+
+  /** No renewal helps beyond `ms`; for each lease that uses it anew. */
+  endBy(ms: number): void {
+    this.#endsMs = ms
+    if (ms < this.atMs) this.#house.agenda.set(this, ms)
   }
 
   /** The next fencing token; `undefined` when the reserved ones are used up. */
@@ -82,14 +97,15 @@ export class Tenure implements Due {
   }
 
   due(): void {
-    const { clock, agenda, outbox } = this.#house
-    if (this.#renewing || clock.nowMs() >= this.#trustedUntilMs) {
-      this.lose('expired')
+    const { clock, outbox } = this.#house
+    if (clock.nowMs() >= Math.min(this.#trustedUntilMs, this.#endsMs)) {
+      this.lose(this.lapse)
       return
     }
     // While the answer is out, the next thing that can happen is the end of the trust.
+    this.#wake(this.#trustedUntilMs)
+    if (this.#renewing) return
     this.#renewing = true
-    agenda.set(this, this.#trustedUntilMs)
     outbox.renew({ key: this.#key, id: this.#id, ttlMs: this.#ttlMs, waitMs: 0 }, this)
   }
 
@@ -99,22 +115,26 @@ export class Tenure implements Due {
     if (answer.state === 'held') this.#trust(answer, sentMs)
     else if (answer.state === 'failed') {
       // Unreachable is not lost: it is tried again until the trust has run out.
-      const { clock, agenda, emit } = this.#house
+      const { clock, emit } = this.#house
       emit?.({ type: 'failed', key: this.#key, operation: 'renew', error: answer.error })
-      agenda.set(this, Math.min(clock.nowMs() + this.#ttlMs / gridParts, this.#trustedUntilMs))
+      this.#wake(Math.min(clock.nowMs() + this.#ttlMs / gridParts, this.#trustedUntilMs))
     } else this.lose('gone')
   }
 
   // Trust counts from when the request was sent: the backend began no earlier, and how much later nobody can know.
   #trust({ sinceMs, ttlMs = this.#ttlMs }: Held, sentMs: number): number {
-    const { clock, agenda } = this.#house
+    const { clock } = this.#house
     const nowMs = clock.nowMs()
     const fromMs = Math.min(sinceMs ?? sentMs, nowMs)
     this.#trustedUntilMs = fromMs + ttlMs * (1 - clockDrift)
     this.#trustedUntilWallMs = clock.wallMs() + this.#trustedUntilMs - nowMs
     const gridMs = ttlMs / gridParts
     const renewAtMs = Math.floor((fromMs + ttlMs / 3) / gridMs) * gridMs
-    agenda.set(this, Math.min(Math.max(renewAtMs, nowMs), this.#trustedUntilMs))
+    this.#wake(Math.min(Math.max(renewAtMs, nowMs), this.#trustedUntilMs))
     return nowMs
+  }
+
+  #wake(atMs: number) {
+    this.#house.agenda.set(this, Math.min(atMs, this.#endsMs))
   }
 }

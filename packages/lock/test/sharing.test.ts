@@ -104,6 +104,24 @@ it('a set is lost with the first of its leases', async () => {
   expect(await others.inspect('a')).toBeNull()
 })
 
+it('who dies in the middle of a set leaves what it had for no longer than its ttl', async () => {
+  const { clock, driver, locks, others } = setup()
+  const dead = driver.open({ clock, session: 'dead', granted() {}, lost() {}, asked() {}, missed() {} })
+  const held = await locks.acquire('c')
+  // It has two of three, waits for the last one, and is never heard of again.
+  const request = { ttlMs: 1_000, tokens: 1 }
+  await dead.acquire(['a', 'b'].map((key, n) => ({ ...request, key, id: `dead.${n}`, waitMs: 0 })))
+  await dead.acquire([{ ...request, key: 'c', id: 'dead.2', waitMs: 60_000 }])
+  const waiting = ending(
+    clock,
+    others.acquireAll(['a', 'b', 'c'], { waitMs: 30_000 }).then((set) => set.held),
+  )
+  await clock.advance(100)
+  await held.release()
+  await clock.advance(3_000)
+  expect(await waiting).toMatchObject({ value: true })
+})
+
 it('random sets of keys from many callers neither deadlock nor starve', async () => {
   const { clock, locks, others } = setup({ waitMs: 60_000 })
   const keys = ['a', 'b', 'c', 'd', 'e', 'f']

@@ -199,3 +199,45 @@ it('a backend that cannot tell is asked again, and in order inside the process',
     expect(order).toEqual(['b1', 'b2', 'b3'])
   }
 })
+
+it('a grant in the very moment in which waitMs ends is had or given back, by which of the two came first', async () => {
+  for (const grantIsFirst of [true, false]) {
+    const { clock, locks, others } = setup()
+    const lease = await others.acquire('k')
+    const releaseInTime = () => clock.after(100, () => void lease.release())
+    if (grantIsFirst) releaseInTime()
+    const waiting = locks.acquire('k', { waitMs: 100 }).catch((error) => error.code)
+    await clock.settle()
+    if (!grantIsFirst) releaseInTime()
+    await clock.advance(100)
+    const outcome = await waiting
+    if (grantIsFirst) expect(await outcome.release()).toBe(true)
+    else expect(outcome).toBe('TIMEOUT')
+    await clock.settle()
+    expect(await others.tryAcquire('k')).not.toBeNull()
+  }
+})
+
+it.each([-3_600_000, 3_600_000])(
+  'a wall clock that jumps by %i ms while somebody waits changes nothing',
+  async (ms) => {
+    const clock = manualClock()
+    let setMs = 0
+    const own = { ...clock, wallMs: () => clock.wallMs() + setMs }
+    const driver = memoryLocks({ clock })
+    const [locks, others] = [createLocks(driver, { clock: own }), createLocks(driver, { clock })]
+    const lease = await others.acquire('k')
+    const [late, served] = [locks.acquire('k', { waitMs: 100 }), locks.acquire('k', { waitMs: 5_000 })]
+    const refused = ending(clock, late)
+    await clock.advance(50)
+    setMs = ms
+    await clock.advance(50)
+    expect(await refused).toEqual({ code: 'TIMEOUT', atMs: 100 })
+    await clock.advance(1_000)
+    await lease.release()
+    const next = await served
+    expect(next.held).toBe(true)
+    await clock.advance(60_000)
+    expect(next.held).toBe(true)
+  },
+)

@@ -163,3 +163,83 @@ it('a lease that was given back before its slow acquisition was answered is not 
   expect(renewals).toBe(0)
   expect(clock.pending).toBe(0)
 })
+
+it('no lease is renewed for ever where holdMaxMs says so: it is lost, and the next in line gets the key', async () => {
+  const { clock, locks, others, events } = setup()
+  const lease = await locks.acquire('k', { ttlMs: 1_000, holdMaxMs: 2_500 })
+  const waiting = ending(
+    clock,
+    others.acquire('k', { waitMs: 60_000 }).then(({ token }) => token > lease.token),
+  )
+  await clock.advance(2_400)
+  expect(lease.held).toBe(true)
+  expect(lease.remainingMs).toBe(100)
+  await clock.advance(100)
+  expect(lease.held).toBe(false)
+  expect(lease.remainingMs).toBe(0)
+  expect(lease.signal.reason).toMatchObject({ code: 'LOST', cause: 'overdue' })
+  expect(events.at(-1)).toEqual({ type: 'lost', key: 'k', token: lease.token, cause: 'overdue' })
+  expect(await waiting).toEqual({ value: true, atMs: 2_500 })
+  expect(await lease.release()).toBe(false)
+})
+
+it('holdMaxMs counts for each lease anew, also where the key is handed on inside the process', async () => {
+  const { clock, locks } = setup({ ttlMs: 3_000, holdMaxMs: 900 })
+  const first = await locks.acquire('k')
+  const second = locks.acquire('k')
+  const third = locks.acquire('k', { holdMaxMs: 60_000 })
+  await clock.advance(800)
+  await first.release()
+  const { signal } = await second
+  await clock.advance(899)
+  expect(signal.aborted).toBe(false)
+  await clock.advance(1)
+  expect(signal.reason).toMatchObject({ cause: 'overdue' })
+  const last = await third
+  await clock.advance(20_000)
+  expect(last.held).toBe(true)
+})
+
+it('holdMaxMs ends a lease while its renewal hangs, and is seen on the line after a blocked event loop', async () => {
+  const { clock, locks, others } = setup({ change: () => ({ renew: never }) })
+  const lease = await locks.acquire('k', { ttlMs: 1_000, holdMaxMs: 600 })
+  await clock.advance(600)
+  expect(lease.signal.reason).toMatchObject({ cause: 'overdue' })
+  expect(await others.tryAcquire('k')).not.toBeNull()
+  const blocked = manualClock()
+  let blockedMs = 0
+  const late = { ...blocked, nowMs: () => blocked.nowMs() + blockedMs, wallMs: () => blocked.wallMs() + blockedMs }
+  const own = await createLocks(memoryLocks({ clock: late }), { clock: late }).acquire('k', { holdMaxMs: 600 })
+  blockedMs = 600
+  expect(own.held).toBe(false)
+  await expect(own.guard(() => 'written')).rejects.toMatchObject({ code: 'LOST', cause: 'overdue' })
+})
+
+it('the answer to a renewal that comes after the release starts no other', async () => {
+  const answers: (() => void)[] = []
+  const { clock, locks } = setup({
+    change: (good) => ({
+      async renew(requests) {
+        await new Promise<void>((resolve) => answers.push(resolve))
+        return await good.renew(requests)
+      },
+    }),
+  })
+  const lease = await locks.acquire('k', { ttlMs: 3_000 })
+  await clock.advance(1_000)
+  expect(answers).toHaveLength(1)
+  expect(await lease.release()).toBe(true)
+  answers[0]!()
+  await clock.advance(30_000)
+  expect(answers).toHaveLength(1)
+  expect(clock.pending).toBe(0)
+})
+
+it('held is false on the line after an event loop that was really blocked for longer than the ttl', async () => {
+  await using locks = createLocks(memoryLocks())
+  const lease = await locks.acquire('k', { ttlMs: 60 })
+  // No timer runs in between.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 80)
+  expect(lease.held).toBe(false)
+  await expect(lease.guard(() => 'written')).rejects.toMatchObject({ code: 'LOST' })
+})
