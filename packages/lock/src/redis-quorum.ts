@@ -1,10 +1,11 @@
-import { checkInteger, cryptoRandom, HeadraceError } from '@headrace/core'
+import { checkInteger, cryptoRandom, HeadraceError, type Random } from '@headrace/core'
 import type { LockDriver, Standing } from './driver.ts'
-import { createContest, type Place } from './quorum/contest.ts'
+import { createContest } from './quorum/contest.ts'
+import { giveBack } from './quorum/hold.ts'
 import { inspect } from './quorum/inspect.ts'
 import { type QuorumNode, quorumNode } from './quorum/node.ts'
+import { openPlace, type Place } from './quorum/place.ts'
 import { readName } from './quorum/round.ts'
-
 import { type Ioredis, type NodeRedis, redisPort } from './redis/client.ts'
 
 export type { Ioredis, NodeRedis } from './redis/client.ts'
@@ -23,6 +24,8 @@ export interface RedisQuorumLocksOptions {
   readonly claimMs?: number
   /** For how long, at least, the last token of a key is kept after its last use. 1 h by default. */
   readonly tokenKeepMs?: number
+  /** Chooses the pauses between the rounds of those who share the votes. Of the system by default. */
+  readonly random?: Random
 }
 
 /**
@@ -35,7 +38,7 @@ export function redisQuorumLocks(
   options: RedisQuorumLocksOptions = {},
 ): LockDriver {
   const { prefix = 'headrace:quorum', ttlMaxMs = 30_000, nodeMs = 500, claimMs = 1_000 } = options
-  const { tokenKeepMs = 3_600_000 } = options
+  const { tokenKeepMs = 3_600_000, random = cryptoRandom } = options
   if (!Array.isArray(clients) || clients.length === 0 || clients.length > 15)
     throw new TypeError('clients must be an array of 1 to 15 clients, one for each node')
   if (new Set(clients).size < clients.length)
@@ -47,7 +50,7 @@ export function redisQuorumLocks(
   checkInteger('nodeMs', nodeMs, { min: 1, max: 2 ** 31 })
   checkInteger('claimMs', claimMs, { min: 10, max: 2 ** 31 })
   checkInteger('tokenKeepMs', tokenKeepMs, { min: ttlMaxMs, max: 2 ** 40 })
-  const terms = `${tokenKeepMs} ${claimMs} ${ttlMaxMs}`
+  const terms = `${claimMs} ${ttlMaxMs}`
 
   return {
     name: 'redis-quorum',
@@ -75,7 +78,7 @@ export function redisQuorumLocks(
         const turn = { at, name, last: Number(last), grantedMs: Number(grantedMs), ttlMs: Number(ttlMs), after }
         if (place) contest.turn(place, turn)
         // Whoever waited has gone, or was told of another node: the next one gets it.
-        else nodes[at]!.send(key.join(' ').slice(prefix.length + 2, -1), `f ${called}`)
+        else nodes[at]!.send(key.join(' ').slice(prefix.length + 2, -1), `f ${called} ${after}`)
       }
       const nodes: QuorumNode[] = clients.map((client, at) =>
         quorumNode({
@@ -84,6 +87,7 @@ export function redisQuorumLocks(
           prefix,
           session,
           nodeMs,
+          tokenKeepMs,
           terms,
           heard: (message) => hear(at, message),
           trouble: () => {
@@ -92,7 +96,7 @@ export function redisQuorumLocks(
           },
         }),
       )
-      const contest = createContest({ nodes, clock, random: cryptoRandom, ttlMaxMs, granted })
+      const contest = createContest({ nodes, clock, random, ttlMaxMs, granted })
       const settled = (place: Place, standing: Standing): Standing => {
         if (standing.state === 'gone' || standing.state === 'failed') places.delete(place.id)
         return standing
@@ -102,10 +106,8 @@ export function redisQuorumLocks(
         acquire: (requests) =>
           Promise.all(
             requests.map(async ({ key, id, ttlMs, waitMs, tokens, label = '' }) => {
-              const place: Place = places.get(id) ?? {
-                ...{ key, id, name: 0, ttlMs, waitMs, tokens, label, askedMs: clock.nowMs() },
-                ...{ state: 'asking', at: -1, last: 0, seen: undefined, busy: false, ended: false, called: undefined },
-              }
+              const place =
+                places.get(id) ?? openPlace({ key, id, name: 0, ttlMs, waitMs, tokens, label }, clock.nowMs())
               places.set(id, place)
               return settled(place, await contest.acquire(place))
             }),
@@ -127,11 +129,13 @@ export function redisQuorumLocks(
           ),
         release: (requests) =>
           Promise.all(
-            requests.map((request) => {
+            requests.map(async (request) => {
               const place = places.get(request.id)
-              if (place) place.ended = true
+              // It holds nothing that we know of; what an earlier call has left behind goes.
+              if (!place) return (await giveBack(nodes, { ...request, name: 0 })) && false
+              place.ended = true
               places.delete(request.id)
-              return contest.release({ ...request, name: place?.name ?? 0 })
+              return await contest.release(place)
             }),
           ),
         inspect: (key) => inspect(nodes, key),

@@ -1,38 +1,11 @@
 import type { Clock, HeadraceError, Random } from '@headrace/core'
 import type { Gone, Held, Queued, Standing } from '../driver.ts'
-import { giveBack, renewHold, tooFew } from './hold.ts'
+import { giveBack, passOn, renewHold, tooFew } from './hold.ts'
 import type { QuorumNode } from './node.ts'
+import { clockDrift, type Place, type Turn } from './place.ts'
 import { createQuarantine } from './quarantine.ts'
-import { askRaise, askVotes, nameOf, openRound, type Round, type Terms } from './round.ts'
+import { askRaise, askVotes, nameOf, openRound, type Round } from './round.ts'
 import { majority } from './rules.ts'
-
-/** An attempt of this session, from its first vote until it is over. */
-export interface Place extends Terms {
-  /** `turn`: it owns the node in whose queue it was first, and does not have a majority yet. */
-  state: 'asking' | 'queued' | 'turn' | 'held'
-  /** The node in whose queue it is, or was. */
-  at: number
-  /** The last token of its grant. */
-  last: number
-  readonly askedMs: number
-  /** The clock of the node with the queue, at a moment not before `sentMs` of ours. */
-  seen: { readonly at: number; readonly sentMs: number; readonly serverMs: number } | undefined
-  /** Rounds are being asked for it. */
-  busy: boolean
-  ended: boolean
-  /** A turn that came while it was busy. */
-  called: Turn | undefined
-}
-
-/** What a node tells the first in its queue. */
-export interface Turn {
-  readonly at: number
-  readonly name: number
-  readonly last: number
-  readonly grantedMs: number
-  readonly ttlMs: number
-  readonly after: string
-}
 
 export interface Contest {
   acquire(place: Place): Promise<Standing>
@@ -40,18 +13,16 @@ export interface Contest {
   look(place: Place): Promise<Standing>
   turn(place: Place, turn: Turn): void
   renew(place: Place): Promise<Standing>
-  release(terms: Pick<Terms, 'key' | 'id' | 'name'>): Promise<boolean>
+  release(place: Place): Promise<boolean>
 }
 
 // Those who share the votes of a free key settle it between them within a few round trips.
 const roundsMax = 8
-const admissionsMax = 3
+const admissionsMax = 4
 // A majority that another one has for longer than that is a grant, not a split vote.
 const yieldAfter = 3
 // While it waits, a session asks about a key at least this often: so it finds out that the node with the queue is gone.
 const lookMs = 1_000
-// What two clocks may differ in speed.
-const clockDrift = 0.001
 // Keys for which there was a queue lately are asked for at that node first.
 const busyKeysMax = 10_000
 
@@ -82,8 +53,9 @@ export function createContest(options: {
     free(place, everywhere)
     place.name++
   }
-  const held = (place: Place, last: number): Held => {
+  const held = (place: Place, last: number, votes: Round): Held => {
     place.state = 'held'
+    place.votes = votes
     place.last = last
     return { state: 'held', token: BigInt(last - place.tokens + 1), tokens: place.tokens }
   }
@@ -129,7 +101,7 @@ export function createContest(options: {
     const sentMs = clock.nowMs()
     await askVotes(nodes, to, place, round, { clock, proposal: proposal(), ...how })
     if (round.queued) place.seen = { at: round.queued.at, sentMs, serverMs: round.queued.serverMs }
-    if (round.away.size > 0) quarantine.admit(round.away)
+    if (round.away.size > 0) void quarantine.admit(round.away)
     return round
   }
 
@@ -164,15 +136,13 @@ export function createContest(options: {
         renounce(place)
         return gone(round)
       }
-      if (verdict.state === 'won' && !passes) return held(place, verdict.last)
+      if (verdict.state === 'won' && !passes) return held(place, verdict.last, round)
       if (verdict.state === 'raise' && !passes) {
-        if (await askRaise(nodes, place, round, verdict.last)) return held(place, verdict.last)
+        if (await askRaise(nodes, place, round, verdict.last)) return held(place, verdict.last, round)
         if (place.ended) return { state: 'gone' }
       } else if (!voting(round)) {
-        // New nodes may be on the point of being admitted, by this session or by another.
-        const due = [...round.away.values()].some(({ leftMs, empty }) => leftMs <= 0 || empty)
-        const soon = due && attempt < admissionsMax && round.failures.length === 0
-        if (soon) await pause(attempt + admissionsMax)
+        // It takes three answers of each node until it votes, however long those take.
+        const soon = attempt < admissionsMax && round.failures.length === 0 && (await quarantine.admit(round.away))
         if (!soon || place.ended) {
           renounce(place)
           return { state: 'failed', error: unavailable(round) }
@@ -219,6 +189,7 @@ export function createContest(options: {
       return queued(place, 'queued', at, round.leftMs)
     }
     busyKeys.delete(place.key)
+    place.at = at
     return await claim(place, at, round)
   }
 
@@ -239,6 +210,10 @@ export function createContest(options: {
     return await settle(place, round, firstAt, false)
   }
 
+  const trust = (place: Place, sinceMs: number, ttlMs: number) => {
+    place.untilMs = Math.max(place.untilMs, sinceMs + ttlMs * (1 - clockDrift))
+  }
+
   /** One thing at a time for one place; a turn that comes meanwhile is taken afterwards. */
   const alone = async (place: Place, work: () => Promise<Standing>): Promise<Standing> => {
     if (place.busy) return { state: 'queued', leftMs: lookMs }
@@ -253,16 +228,27 @@ export function createContest(options: {
     }
   }
 
+  /** Notes for how long what was asked for now can be trusted. */
+  const dated = async (place: Place, work: () => Promise<Standing>): Promise<Standing> => {
+    const sentMs = clock.nowMs()
+    const standing = await work()
+    if (standing.state === 'held') trust(place, sentMs, place.ttlMs)
+    return standing
+  }
+
   const contest: Contest = {
-    acquire: (place) => (place.state === 'held' ? contest.renew(place) : alone(place, () => contend(place))),
+    acquire: (place) =>
+      place.state === 'held' ? contest.renew(place) : dated(place, () => alone(place, () => contend(place))),
     look: (place) =>
-      alone(place, async () => {
-        if (place.state === 'turn') {
-          const round = await votes(place, everywhere, openRound(nodes.length), { firstAt: place.at, enqueue: true })
-          return await settle(place, round, place.at, true)
-        }
-        return await join(place, 0)
-      }),
+      dated(place, () =>
+        alone(place, async () => {
+          if (place.state === 'turn') {
+            const round = await votes(place, everywhere, openRound(nodes.length), { firstAt: place.at, enqueue: true })
+            return await settle(place, round, place.at, true)
+          }
+          return await join(place, 0)
+        }),
+      ),
     turn(place, turn) {
       if (place.busy) {
         place.called = turn
@@ -270,7 +256,8 @@ export function createContest(options: {
       }
       // A place that it has left since, or a node that it does not need.
       if (place.ended || place.state === 'held' || turn.name !== place.name) {
-        if (turn.name !== place.name) nodes[turn.at]!.send(place.key, `f ${nameOf({ id: place.id, name: turn.name })}`)
+        if (turn.name !== place.name)
+          nodes[turn.at]!.send(place.key, `f ${nameOf({ id: place.id, name: turn.name })} ${turn.after}`)
         return
       }
       const { seen } = place
@@ -284,13 +271,22 @@ export function createContest(options: {
           openRound(nodes.length, new Map([[turn.at, turn.last]])),
           turn.after,
         )
-        if (standing.state === 'held') granted(place.id, { ...standing, sinceMs, ttlMs: turn.ttlMs })
+        if (standing.state === 'held') {
+          trust(place, sinceMs, turn.ttlMs)
+          granted(place.id, { ...standing, sinceMs, ttlMs: turn.ttlMs })
+        }
         return standing
       }
       void alone(place, take)
     },
-    renew: (place) => renewHold({ nodes, quarantine, renounce }, place),
-    release: (terms) => giveBack(nodes, terms),
+    renew: (place) => dated(place, () => renewHold({ nodes, quarantine, renounce }, place)),
+    async release(place) {
+      const { key, at, votes } = place
+      const isHeld = place.state === 'held' && clock.nowMs() < place.untilMs
+      if (isHeld && votes?.answers[at]?.yes && works(at) && busyKeys.has(key))
+        return await passOn(nodes, at, place, votes, () => busyKeys.delete(key))
+      return (await giveBack(nodes, place)) && isHeld
+    },
   }
   return contest
 }

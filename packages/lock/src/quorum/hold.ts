@@ -2,7 +2,7 @@ import { HeadraceError } from '@headrace/core'
 import type { Standing } from '../driver.ts'
 import type { QuorumNode } from './node.ts'
 import type { Quarantine } from './quarantine.ts'
-import { askAll, nameOf, type Terms } from './round.ts'
+import { askAll, hasPassedOn, nameOf, type Poll, type Round, type Terms } from './round.ts'
 import { majority } from './rules.ts'
 
 /** A grant that is held: its terms, and the last of its tokens. */
@@ -10,6 +10,8 @@ export interface Hold extends Terms {
   readonly last: number
   readonly ended: boolean
 }
+
+type Named = Pick<Terms, 'key' | 'id' | 'name'>
 
 // What a node can answer to a renewal beside yes and no.
 const isFree = 2
@@ -30,7 +32,7 @@ export async function renewHold<Held extends Hold>(
   const early: [at: number, code: number][] = []
   let renewed = false
   const heal = (at: number, code: number) => {
-    if (code === isAway) quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
+    if (code === isAway) void quarantine.admit(new Map([[at, { leftMs: 0, empty: false }]]))
     if (code === isFree && !hold.ended) nodes[at]!.send(key, `j ${name} ${last} ${tokens} ${Math.ceil(ttlMs)} ${label}`)
   }
   const heard = (at: number, code: number) => {
@@ -48,12 +50,39 @@ export async function renewHold<Held extends Hold>(
   return { state: 'held', token: BigInt(last - tokens + 1), tokens }
 }
 
-/** True where a majority had it until now. */
-export async function giveBack(
+/** True where a majority knew it until now, even if its ttl had ended there. */
+export async function giveBack(nodes: readonly QuorumNode[], terms: Named): Promise<boolean> {
+  return confirmed(nodes, await askAll(nodes, terms.key, `f ${nameOf(terms)}`))
+}
+
+/**
+ * Gives back a key that we hold, for which others wait at node `at`. Whoever is called there takes over by our name the
+ * nodes that we have, so those need not hear of it at once. One whose vote has not arrived must: that vote may come to it
+ * after the one of whoever is called. While our ttl runs nobody else can have a majority, so the word of the node with the
+ * queue is enough. `alone` is called where nobody was waiting.
+ */
+export function passOn(
   nodes: readonly QuorumNode[],
-  terms: Pick<Terms, 'key' | 'id' | 'name'>,
+  at: number,
+  terms: Named,
+  { answers }: Round,
+  alone: () => void,
 ): Promise<boolean> {
-  const { state, failures } = await askAll(nodes, terms.key, `f ${nameOf(terms)}`)
+  return new Promise((resolve, reject) => {
+    const heard = (from: number, code: number) => {
+      if (from !== at) return
+      if (code === hasPassedOn) return resolve(true)
+      alone()
+      for (const node of nodes) node.hurry()
+    }
+    const isUrgent = (one: number) => one === at || answers[one]?.yes !== true
+    askAll(nodes, terms.key, `f ${nameOf(terms)}`, { heard, isUrgent })
+      .then((poll) => confirmed(nodes, poll))
+      .then(resolve, reject)
+  })
+}
+
+function confirmed(nodes: readonly QuorumNode[], { state, failures }: Poll): boolean {
   if (state === 'open' && failures.length > nodes.length - majority(nodes.length)) throw tooFew(nodes, failures)
   return state === 'won'
 }

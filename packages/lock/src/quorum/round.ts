@@ -25,6 +25,12 @@ export function readName(text: string): { id: string; name: number } {
   return { id, name: Number(name) }
 }
 
+/** A node that does not vote because it may have lost data: how long it still stays out. */
+export interface Absence {
+  readonly leftMs: number
+  readonly empty: boolean
+}
+
 /** What the nodes have answered to the votes of one attempt. */
 export interface Round {
   readonly answers: (Answer<string> | undefined)[]
@@ -36,11 +42,9 @@ export interface Round {
   /** When the first of the owners' ttls ends that is in the way. */
   leftMs: number
   readonly failures: unknown[]
-  /** Nodes that do not vote because they may have lost data: how long they still stay out. */
-  readonly away: Map<number, { readonly leftMs: number; readonly empty: boolean }>
+  readonly away: Map<number, Absence>
 }
 
-const yes = 1
 const queued = 2
 const no = 3
 const away = 4
@@ -85,7 +89,8 @@ export function askVotes(
 ): Promise<Round> {
   const { clock, proposal, after = '-', firstAt = -1, enqueue = false } = options
   const { key, tokens, ttlMs, waitMs, label } = terms
-  const names = `${nameOf(terms)} ${nameOf({ id: terms.id, name: terms.name + 1 })}`
+  const name = nameOf(terms)
+  const place = nameOf({ id: terms.id, name: terms.name + 1 })
   return new Promise((resolve) => {
     let missing = to.length
     let cancel: (() => void) | undefined
@@ -114,7 +119,7 @@ export function askVotes(
       const wait = enqueue && at === firstAt ? Math.ceil(waitMs) : 0
       nodes[at]!.send(
         key,
-        `v ${names} ${after} ${proposal} ${tokens} ${Math.ceil(ttlMs)} ${wait} ${label}`,
+        `v ${name} ${wait > 0 ? place : '-'} ${after} ${proposal} ${tokens} ${Math.ceil(ttlMs)} ${wait} ${label}`,
         (reply) => {
           missing--
           take(nodes[at]!, round, at, reply)
@@ -132,12 +137,14 @@ function take(node: QuorumNode, round: Round, at: number, reply: Reply) {
     round.answers[at] = { yes: false, owner: undefined }
     return
   }
-  const [code, value, owner, serverMs, place] = reply.value as [number, number, string, number, string]
-  node.away = Number(code) === away
-  if (Number(code) === yes) {
-    round.answers[at] = { yes: true, last: Number(value) }
+  // A yes is the counter alone.
+  if (!Array.isArray(reply.value)) {
+    node.away = false
+    round.answers[at] = { yes: true, last: Number(reply.value) }
     return
   }
+  const [code, value, owner, serverMs, place] = reply.value as [number, number, string, number, string]
+  node.away = Number(code) === away
   const named = Number(code) === no || Number(code) === queued
   if (named) round.leftMs = Math.min(round.leftMs, Number(value))
   else round.away.set(at, { leftMs: Math.max(0, Number(value)), empty: Number(owner) === 1 })
@@ -158,17 +165,24 @@ export interface Poll {
   readonly failures: readonly unknown[]
 }
 
+/** The yes of a node to a release, where it has called the next in line. */
+export const hasPassedOn = 4
+
 /**
  * Asks the nodes whose answer is not `known` for a yes (1) or something else. `open`: failures leave it open.
- * `heard` gets every answer, also those that come when the outcome is certain.
+ * `heard` gets every answer, also those that come when the outcome is certain. What is not urgent is sent later.
  */
 export function askAll(
   nodes: readonly QuorumNode[],
   key: string,
   operation: string,
-  options: { readonly known?: readonly (boolean | undefined)[]; heard?(at: number, code: number): void } = {},
+  options: {
+    readonly known?: readonly (boolean | undefined)[]
+    isUrgent?(at: number): boolean
+    heard?(at: number, code: number): void
+  } = {},
 ): Promise<Poll> {
-  const { known = [], heard } = options
+  const { known = [], isUrgent, heard } = options
   return new Promise((resolve) => {
     const answers = nodes.map((_, at) => known[at])
     const failures: unknown[] = []
@@ -179,16 +193,18 @@ export function askAll(
     }
     for (const [at, node] of nodes.entries()) {
       if (answers[at] !== undefined) continue
-      node.send(key, operation, (reply) => {
+      const take = (reply: Reply) => {
         missing--
         if ('error' in reply) failures.push(reply.error)
         else {
           const code = Number(reply.value)
-          answers[at] = code === 1
+          answers[at] = code === 1 || code === hasPassedOn
           heard?.(at, code)
         }
         settle()
-      })
+      }
+      if (!isUrgent || isUrgent(at)) node.send(key, operation, take)
+      else node.sendLater(key, operation, take)
     }
     settle()
   })

@@ -1,128 +1,82 @@
 import { createHash } from 'node:crypto'
+import { head, now, prelude } from './node-state.ts'
 
 /*
- * The node's half of ./rules.ts, with a queue and with times. What a node keeps:
- *
- *   <prefix>:node       r <run> <epoch> <floor> <older> <high>    it votes
- *                       q <run> <since> <high> <empty>            it may have lost data, and does not vote yet
- *   <prefix>:{key}      <last> <until> <since> <tokens> <owner> <from> <label>; the owner is - where there is none
- *   <prefix>:{key}:q    zset id → ticket, of those who wait; :i hash id → record
- *
- * Times are the server's, in milliseconds. <from> is the owner that handed over to this one before its release arrived.
- *
- * The counter of a key outlives its use by two epochs. <floor> is not below any counter that has been forgotten since:
- * <high> is the highest counter of the node, and becomes <older> and then <floor> as epochs pass.
+ * The node's half of ./rules.ts, with a queue and with times. Each operation of a call has its key, after that of the node;
+ * before the operations come the length of an epoch, `claim ttlMax channels`, and whether to look at the run id.
  *
  * A server that has restarted does not know the script any more (Redis 7 and later), so the first call to it comes as
  * text, with the flag that makes it look at its run id: this finds every restart, also one with older data.
  */
-const body = `
-local call, match, format, floor, max = redis.call, string.match, string.format, math.floor, math.max
-local time = call('TIME')
-local us = time[1] * 1000000 + time[2]
-local now = floor(us / 1000)
-local epochMs, claim, ttlMax, check = match(ARGV[1], '^(%d+) (%d+) (%d+) (%d)$')
-epochMs, claim, ttlMax = tonumber(epochMs), tonumber(claim), tonumber(ttlMax)
-local channels = ARGV[2]
-local keep = epochMs * 2
-local epoch = floor(now / epochMs)
 
-local node = {}
-local function whole(text) return format('%d', text) end
-local function info()
-  local text = call('INFO', 'server')
-  return match(text, 'run_id:(%x+)'), tonumber(match(text, 'uptime_in_seconds:(%d+)')) * 1000
-end
-local function store()
-  if node.ready then
-    call('SET', KEYS[1], format('r %s %d %d %d %d', node.run, node.epoch, node.floor, node.older, node.high))
-  else
-    call('SET', KEYS[1], format('q %s %d %d %d', node.run, node.since, node.high, node.empty))
-  end
-end
-local known = call('GET', KEYS[1])
-if known and match(known, '^r') then
-  node.ready = true
-  local run, at, low, older, high = match(known, '^r (%S+) (%d+) (%d+) (%d+) (%d+)$')
-  node.run, node.epoch, node.floor, node.older, node.high = run, tonumber(at), tonumber(low), tonumber(older), tonumber(high)
-elseif known then
-  local run, since, high, empty = match(known, '^q (%S+) (%d+) (%d+) (%d)$')
-  node.run, node.since, node.high, node.empty = run, tonumber(since), tonumber(high), tonumber(empty)
-end
-if not known then
-  node.run = info()
-  node.since, node.high, node.empty = now, 0, 1
-  store()
-elseif check == '1' then
-  local run, up = info()
-  if run ~= node.run then
-    node.run, node.since, node.ready, node.empty = run, now - up, false, node.empty or 0
-    store()
-  end
-end
-local highBefore = node.high
-if node.ready and node.epoch ~= epoch then
-  -- A clock that has jumped says nothing about how much time has passed.
-  node.floor = epoch == node.epoch + 1 and node.older or node.high
-  node.epoch, node.older, highBefore = epoch, node.high, -1
-end
-
-local function load(key)
+// Releases, and then votes, of keys for which nobody waits, in the order in which they came, up to the first operation
+// that is something else. A function costs as much as a command to define, so there is none here. In the general way,
+// below, it takes the server three times as long. A release does not ask whether the ttl has ended: its sender knows.
+const plainReleases = `
+local done = 3
+for n = 4, #ARGV do
+  local id, key = match(ARGV[n], '^f (%S+)'), KEYS[n - 2]
+  if not id then break end
   local value = redis.pcall('GET', key)
-  if not value then return { last = node.floor or 0 } end
   if type(value) == 'string' then
-    local last, untilMs, since, tokens, owner, from, label = match(value, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (.*)$')
-    if last then
-      local state = { last = tonumber(last) }
-      if owner ~= '-' and tonumber(untilMs) > now then
-        state.owner, state.untilMs, state.since, state.tokens = owner, tonumber(untilMs), tonumber(since), tonumber(tokens)
-        state.from, state.label = from, label
-      end
-      return state
-    end
-  end
-  return nil, 'WRONGTYPE the key holds a value that is not a lock'
-end
-local function save(key, state)
-  if state.owner then
-    call('SET', key, format('%d %d %d %d %s %s %s', state.last, state.untilMs, state.since, state.tokens, state.owner, state.from, state.label),
-      'PX', whole(keep + state.untilMs - now))
+    local last, times, owner, from, more = match(value, '^x(%d+)( %d+ )(%S+) (%S+)(.*)$')
+    if last and owner == id then
+      call('SET', key, 'f' .. last, 'PX', keep)
+      reply[n - 3] = 1
+    elseif last and from == id then
+      call('SET', key, 'x' .. last .. times .. owner .. ' -' .. more, 'KEEPTTL')
+      reply[n - 3] = 1
+    elseif last or string.byte(value) == 102 then
+      reply[n - 3] = 0
+    else break end
+  elseif value then
+    break
   else
-    call('SET', key, format('%d 0 0 0 - - ', state.last), 'PX', whole(keep))
+    reply[n - 3] = 0
   end
-  if state.last > node.high then node.high = state.last end
+  done = n
 end
-local function left(state)
-  return state.owner and state.untilMs - now or 0
-end
-local function take(state, id, from, proposal, tokens, ttl, label)
-  -- A clock that is far ahead must not use up the tokens of centuries.
-  state.last = max(state.last + 1, math.min(proposal, us + 86400000000)) + tokens - 1
-  state.owner, state.from, state.untilMs, state.since, state.tokens, state.label = id, from, now + ttl, now, tokens, label
-end
-local function leave(key, id)
-  if call('ZREM', key .. ':q', id) == 1 then call('HDEL', key .. ':i', id) end
-end
--- Gives a free key to whoever waits first and hears of it. "me" asks right now, and need not be told.
-local function serve(key, state, after, me)
-  while not state.owner do
-    local id = call('ZRANGE', key .. ':q', 0, 0)[1]
-    if not id then return end
-    local packed = call('HGET', key .. ':i', id)
-    local r = packed and cmsgpack.unpack(packed)
-    leave(key, id)
-    if r and r[4] > now then
-      local last, ttl = state.last, id == me and r[1] or math.min(r[1], claim)
-      take(state, id, '-', us, r[2], ttl, r[3])
-      if id ~= me then
-        local message = format('g %s %d %d %d %s %s', id, state.last, now, ttl, after, key)
-        if call('PUBLISH', channels .. match(id, '^[^.]*'), message) == 0 then state.owner, state.last = nil, last end
-      end
-    end
-  end
-end
+if done == #ARGV then return reply end
+`
 
-local YES, QUEUED, NO, AWAY = 1, 2, 3, 4
+const plainVotes = `
+local at, high, low, others = match(known or '', '^r(%d+) (%d+) (%d+)(.*)$')
+if at and check == '0' and tonumber(at) == epoch then
+  high = tonumber(high)
+  local highBefore = high
+  for n = done + 1, #ARGV do
+    local key = KEYS[n - 2]
+    local id, place, after, proposal, tokens, ttl, wait, label = match(ARGV[n], '^v (%S+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+    if not id then break end
+    local value = redis.pcall('GET', key)
+    local last, untilMs, owner
+    if type(value) == 'string' then
+      last, untilMs, owner = match(value, '^[fx](%d+) ?(%d*) ?(%S*)')
+      if untilMs == '' or last and tonumber(untilMs) <= now then owner = nil end
+    elseif not value then
+      last = low
+    end
+    if not last or owner == id then break end
+    if owner and owner ~= after then
+      if wait ~= '0' then break end
+      reply[n - 3] = { NO, untilMs - now, owner }
+    else
+      last = max(last + 1, min(proposal, us + AHEAD)) + tokens - 1
+      if last > high then high = last + HEADROOM end
+      call('SET', key, format('x%d %d %s %s %d %s %s', last, now + ttl, id, owner or '-', now, tokens, label), 'PX', keep + ttl)
+      reply[n - 3] = last
+    end
+    done = n
+  end
+  if high > highBefore then
+    known = format('r%s %d %s%s', at, high, low, others)
+    call('SET', KEYS[1], known)
+  end
+end
+if done == #ARGV then return reply end
+`
+
+const votes = `
 -- v, vote: id place after proposal tokens ttl wait label; where it has to wait, it does so under the name of its place
 local function vote(key, text)
   local id, place, after, proposal, tokens, ttl, wait, label = match(text, '^(%S+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (.*)$')
@@ -136,42 +90,48 @@ local function vote(key, text)
   elseif not state.owner or state.owner == after then
     take(state, id, state.owner or '-', tonumber(proposal), tokens, ttl, label)
   elseif wait > 0 then
-    if call('ZSCORE', key .. ':q', id) then
-      place = id
-    else
-      local newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')
-      call('ZADD', key .. ':q', (tonumber(newest[2]) or 0) + 1, place)
+    local since, newest = now, nil
+    if state.queue then
+      if call('ZSCORE', key .. ':q', id) then place = id end
+      local packed = call('HGET', key .. ':i', place)
+      if packed then since = cmsgpack.unpack(packed)[5] end
+      newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')[2]
     end
-    local packed = call('HGET', key .. ':i', place)
-    local since = packed and cmsgpack.unpack(packed)[5] or now
+    call('ZADD', key .. ':q', 'NX', (tonumber(newest) or 0) + 1, place)
     call('HSET', key .. ':i', place, cmsgpack.pack({ ttl, tokens, label, now + wait, since }))
     for _, name in ipairs({ key .. ':q', key .. ':i' }) do
-      if call('PTTL', name) < wait then call('PEXPIRE', name, whole(wait)) end
+      if call('PTTL', name) < wait then call('PEXPIRE', name, wait) end
     end
+    state.queue = true
     save(key, state)
     return { QUEUED, left(state), state.owner, now, place }
   end
   save(key, state)
-  if state.owner == id then return { YES, state.last } end
+  if state.owner == id then return state.last end
   return { NO, left(state), state.owner }
 end
--- f, free: id
-local function free(key, id)
+-- f, free: id, and after whom the next one comes where that is not the id; 4 where a next one was called
+local function free(key, text)
   local state, err = load(key)
   if err then return err end
+  local id, after = match(text, '^(%S+) ?(%S*)$')
   local was = 0
   if state.owner == id then
     was, state.owner = 1, nil
   else
-    leave(key, id)
+    if state.queue then leave(key, id) end
     if state.owner and state.from == id then was, state.from = 1, '-' end
   end
   local owner = state.owner
-  if not owner and node.ready then serve(key, state, was == 1 and id or '-') end
-  if was == 1 or state.owner ~= owner then save(key, state) end
-  return was
+  if not owner and node.ready then serve(key, state, after ~= '' and after or was == 1 and id or '-') end
+  local served = state.owner ~= owner
+  if was == 1 or served then save(key, state) end
+  return was == 1 and served and 4 or was
 end
--- Defining a function costs as much as a command, so the less frequent ones are one.
+`
+
+// The less frequent ones are one function.
+const others = `
 local function other(op, key, text)
   if op == 'r' then
     -- raise: id last
@@ -219,14 +179,16 @@ local function other(op, key, text)
     if not state.owner then return { {}, queue } end
     return { { state.owner, state.label, now - state.since, left(state), state.last - state.tokens + 1 }, queue }
   elseif op == 'p' then
-    -- report of the node: ready, high, how long it still stays out, whether it is empty, how long it is up
-    if node.ready then return { 1, node.high, 0, 0, 0 } end
+    -- report of the node: ready, high, how long it still stays out, whether it is empty, how long it is up, since when it is out
+    if node.ready then return { 1, node.high, 0, 0, 0, 0 } end
     local _, up = info()
-    return { 0, node.high, node.since + ttlMax - now, node.empty, up }
+    return { 0, node.high, node.since + ttlMax - now, node.empty, up, node.since }
   elseif op == 'a' then
-    -- admit: floor, whether all nodes are new
-    local low, new = match(text, '^(%d+) (%d)$')
+    -- admit: floor, whether all nodes are new, since when it is out
+    local low, new, since = match(text, '^(%d+) (%d) (%d+)$')
     if node.ready then return 1 end
+    -- It has lost its data once more since it was asked.
+    if tonumber(since) ~= node.since then return 0 end
     local _, up = info()
     if node.since + ttlMax > now and not (new == '1' and node.empty == 1 and up >= ttlMax) then return 0 end
     low = max(tonumber(low), node.high)
@@ -235,20 +197,23 @@ local function other(op, key, text)
     return 1
   end
 end
+`
 
-local reply = {}
-for n = 3, #ARGV do
+const general = `
+for n = done + 1, #ARGV do
   local op, text = ARGV[n]:sub(1, 1), ARGV[n]:sub(3)
   if op == 'v' then
-    reply[n - 2] = vote(KEYS[n - 1], text)
+    reply[n - 3] = vote(KEYS[n - 2], text)
   elseif op == 'f' then
-    reply[n - 2] = free(KEYS[n - 1], text)
+    reply[n - 3] = free(KEYS[n - 2], text)
   else
-    reply[n - 2] = other(op, KEYS[n - 1], text)
+    reply[n - 3] = other(op, KEYS[n - 2], text)
   end
 end
 if node.high ~= highBefore and (node.ready or node.high > highBefore) then store() end
 return reply`
+
+const body = [head, plainReleases, now, plainVotes, prelude, votes, others, general].join('')
 
 export const script: { readonly text: string; readonly sha: string } = {
   text: body,

@@ -52,7 +52,7 @@ async function untilAllVote(locks: Locks) {
   for (const untilMs = performance.now() + 10_000; performance.now() < untilMs; await sleep(120)) {
     await locks.withLock('wake', () => {}).catch(() => {})
     const markers = await Promise.all(watchers.map((client) => client.get(`${prefix}:node`)))
-    if (markers.every((marker) => marker?.startsWith('r '))) return
+    if (markers.every((marker) => marker?.startsWith('r'))) return
   }
   throw new Error('a node stays out')
 }
