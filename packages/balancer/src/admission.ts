@@ -5,6 +5,8 @@ import type { Pace } from './load/pace.ts'
 
 /** Whether work with a deadline has a chance to meet it. */
 export interface Admission {
+  /** False until there was a line; before, nothing is foretold. */
+  readonly knowsCapacity: boolean
   /** How long one more piece of work is expected to take; 0 where there is no line to wait in. */
   expectedMs(inFlight: number, nowMs: number): number
   /** How much longer than expected all but one in a hundred take. */
@@ -51,11 +53,12 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
     state.asOfMs = nowMs
   }
 
-  const admission: Admission & { marginMs: number } = {
+  const admission: Admission & { marginMs: number; knowsCapacity: boolean } = {
+    knowsCapacity: false,
     marginMs: 0,
     expectedMs(inFlight, nowMs) {
       const { capacityPerMs } = state
-      if (capacityPerMs === 0) return 0
+      if (!admission.knowsCapacity) return 0
       if (state.abandoned > 0) forget(nowMs)
       const line = inFlight + 1 + state.abandoned
       // Up to what the fleet works on at once nothing waits, and a refusal could not help.
@@ -72,6 +75,7 @@ export function createAdmission(pace: Pace, startMs: number): Admission {
         rates[at] = answers / elapsedMs
         at = (at + 1) % windows
         state.capacityPerMs = Math.max(...rates)
+        admission.knowsCapacity = true
       }
       state.late = 0
     },

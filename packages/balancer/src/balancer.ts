@@ -15,6 +15,7 @@ import { createAdmission } from './admission.ts'
 import type { Work } from './attempt.ts'
 import { type BudgetOptions, createBudget } from './budget.ts'
 import { type CallOptions, callThrough, type Route } from './call.ts'
+import { createDeadlines } from './deadlines.ts'
 import type { Discovery, Snapshot } from './discovery/discovery.ts'
 import { follow } from './discovery/follow.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -26,7 +27,7 @@ import type { Load } from './load/load.ts'
 import { createPace } from './load/pace.ts'
 import { type Health, healthOf, type Member } from './member.ts'
 import { createMembership, type Membership } from './membership.ts'
-import type { Pick, PickOptions } from './pick.ts'
+import type { OpenPick, Pick, PickOptions } from './pick.ts'
 import { createPicking, type NoPick, noPickError, type RefusedEvent } from './picking.ts'
 import { little } from './policies/little.ts'
 import type { Policy } from './policies/policy.ts'
@@ -144,7 +145,7 @@ export function createBalancer<Metadata = unknown>(
   // As `closing` says, which is too slow to be asked with each pick.
   let isClosed = false
   const drained = gate()
-  const room = createWaitingRoom<Pick<Metadata>>(clock, (pick) => void pick.done('ignored'))
+  const room = createWaitingRoom<OpenPick<Metadata>>(clock, (pick) => void pick.done('ignored'))
   const picking = createPicking<Metadata>({
     clock,
     policy,
@@ -184,7 +185,7 @@ export function createBalancer<Metadata = unknown>(
     if (isClosed) throw closedError()
   }
 
-  function pickNow(pickOptions: PickOptions): Pick<Metadata> | NoPick {
+  function pickNow(pickOptions: PickOptions): OpenPick<Metadata> | NoPick {
     throwIfClosed()
     return picking.refusal(pickOptions) ?? picking.tryPick(pickOptions)
   }
@@ -208,6 +209,7 @@ export function createBalancer<Metadata = unknown>(
   const route: Route<Metadata> = {
     clock,
     budget,
+    deadlines: createDeadlines(clock),
     pick(pickOptions, waitMs, signal) {
       throwIfClosed()
       const refusal = picking.refusal(pickOptions)

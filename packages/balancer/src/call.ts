@@ -6,14 +6,14 @@ import {
   HeadraceError,
   isHeadraceError,
   throwIfAborted,
-  within,
 } from '@headrace/core'
-import { OpenAttempt, type Work } from './attempt.ts'
+import { type AttemptOwner, isThenable, OpenAttempt, type Work } from './attempt.ts'
 import type { Budget } from './budget.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type Contender, hedged } from './hedge.ts'
-import { checkOutcome, type Outcome } from './load/load.ts'
-import type { Pick, PickOptions } from './pick.ts'
+import type { Outcome } from './load/load.ts'
+import type { OpenPick, PickOptions } from './pick.ts'
 
 export interface CallOptions {
   readonly key?: string | undefined
@@ -47,143 +47,195 @@ const understood: ReadonlySet<string> = new Set(['REJECTED', 'STALE', 'LOST', 'U
 export interface Route<Metadata> {
   readonly clock: Clock
   readonly budget: Budget
+  readonly deadlines: Deadlines
   /**
    * At once where that is possible; else waits for its turn.
    * @throws HeadraceError `UNAVAILABLE` where there is nobody or nobody's turn comes in time, `BUSY`, `ABORTED`, `CLOSED`.
    */
-  pick(options: PickOptions, waitMs: number, signal: AbortSignal | undefined): Pick<Metadata> | Promise<Pick<Metadata>>
+  pick(
+    options: PickOptions,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): OpenPick<Metadata> | Promise<OpenPick<Metadata>>
   /** For a second attempt beside the first: null where there is nobody, or where it would only add to the load. */
-  pickHedge(options: PickOptions): Pick<Metadata> | null
+  pickHedge(options: PickOptions): OpenPick<Metadata> | null
   /** An attempt failed and another one follows. */
   retried(endpoint: Endpoint<Metadata>, attempt: number, error: unknown): void
   hedged(endpoint: Endpoint<Metadata>, attempt: number): void
 }
 
 /** Does `work` at one endpoint, and where that fails and may be repeated, at others. */
-export async function callThrough<Metadata, Result>(
+export function callThrough<Metadata, Result>(
   route: Route<Metadata>,
   work: Work<Metadata, Result>,
   options: CallOptions,
 ): Promise<Result> {
-  const { key, signal, deadlineMs = 10_000, idempotent = false, attempts = 3, classify = outcomeOfError } = options
-  const { hedgeAfterMs } = options
-  checkNumber('deadlineMs', deadlineMs, { min: 0 })
-  checkInteger('attempts', attempts, { min: 1 })
-  checkFunction('classify', classify)
-  if (hedgeAfterMs !== undefined) {
-    checkNumber('hedgeAfterMs', hedgeAfterMs, { min: 0 })
-    if (!idempotent) throw new TypeError('hedgeAfterMs needs a call that is idempotent')
-  }
-  throwIfAborted(signal, 'the call')
-  route.budget.deposit()
-  type Failed = { readonly endpoint: Endpoint<Metadata>; readonly error: unknown }
-  const { clock } = route
-  const endMs = clock.nowMs() + deadlineMs
-  let tried: Set<string> | undefined
-  let attempt = 0
-  // Read again only after something has taken time; the clock is a good part of the cost of a call.
-  let leftMs = deadlineMs
-  // Of the last attempt that failed: the outcome for its endpoint.
-  let blame = 'ignored' as Outcome
-  let failed: Failed | undefined
+  return new Promise((resolve, reject) => new OpenCall(route, work, options, resolve, reject).begin())
+}
 
-  for (;;) {
-    const picked = pickNext()
-    const pick = isThenable(picked) ? await picked : picked
-    if (isThenable(picked)) leftMs = endMs - clock.nowMs()
-    if (failed) pay(failed, pick)
-    try {
-      if (hedgeAfterMs === undefined) return await attemptAt(pick, signal)
-      return await hedged(clock, hedgeAfterMs, contenderAt(pick), () => rivalOf(pick))
-    } catch (error) {
-      const nothingHappened = isHeadraceError(error) && error.retryable
-      const repeatable = nothingHappened || (idempotent && blame === 'failure')
-      leftMs = endMs - clock.nowMs()
-      if (!repeatable || signal?.aborted || attempt >= attempts || leftMs <= 0) throw error
-      failed = { endpoint: pick.endpoint, error }
-      avoid(pick)
+/** A class without a promise for each step, because a call that needs no second attempt should cost little more than its work. */
+class OpenCall<Metadata, Result> implements AttemptOwner<Metadata, Result> {
+  readonly classify: (error: unknown) => Outcome
+  readonly #route: Route<Metadata>
+  readonly #work: Work<Metadata, Result>
+  readonly #options: CallOptions
+  readonly #deadlineMs: number
+  readonly #attempts: number
+  readonly #resolve: (result: Result) => void
+  readonly #reject: (error: unknown) => void
+  #endMs = 0
+  #attempt = 0
+  #tried: Set<string> | undefined
+  #failure: { readonly endpoint: Endpoint<Metadata>; readonly error: unknown } | undefined
+
+  constructor(
+    route: Route<Metadata>,
+    work: Work<Metadata, Result>,
+    options: CallOptions,
+    resolve: (result: Result) => void,
+    reject: (error: unknown) => void,
+  ) {
+    const { signal, deadlineMs = 10_000, idempotent = false, attempts = 3, classify = outcomeOfError } = options
+    const { hedgeAfterMs } = options
+    checkNumber('deadlineMs', deadlineMs, { min: 0 })
+    checkInteger('attempts', attempts, { min: 1 })
+    checkFunction('classify', classify)
+    if (hedgeAfterMs !== undefined) {
+      checkNumber('hedgeAfterMs', hedgeAfterMs, { min: 0 })
+      if (!idempotent) throw new TypeError('hedgeAfterMs needs a call that is idempotent')
     }
+    throwIfAborted(signal, 'the call')
+    this.classify = classify
+    this.#route = route
+    this.#work = work
+    this.#options = options
+    this.#deadlineMs = deadlineMs
+    this.#attempts = attempts
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begin(): void {
+    this.#route.budget.deposit()
+    const picked = this.#pick(this.#deadlineMs)
+    // A pick that was made at once has read the clock, which is a good part of the cost of a call.
+    this.#endMs = this.#deadlineMs + (isThenable(picked) ? this.#route.clock.nowMs() : picked.startMs)
+    if (isThenable(picked)) picked.then((pick) => this.#goTo(pick), this.#reject)
+    else this.#goTo(picked)
+  }
+
+  succeeded(result: Result): void {
+    this.#resolve(result)
+  }
+
+  failed(error: unknown, outcome: Outcome, endpoint: Endpoint<Metadata>): void {
+    const { signal, idempotent = false } = this.#options
+    const nothingHappened = isHeadraceError(error) && error.retryable
+    const isRepeatable = nothingHappened || (idempotent && outcome === 'failure')
+    if (!isRepeatable || signal?.aborted || this.#attempt >= this.#attempts || this.#leftMs <= 0) {
+      return void this.#reject(error)
+    }
+    this.#failure = { endpoint, error }
+    this.#avoid(endpoint)
+    void this.#repeat()
+  }
+
+  async #repeat(): Promise<void> {
+    try {
+      this.#goTo(await this.#pick(this.#leftMs))
+    } catch (error) {
+      // That nobody is left to try is the consequence; why the others failed is the cause.
+      this.#reject(isHeadraceError(error, 'UNAVAILABLE') ? this.#failure!.error : error)
+    }
+  }
+
+  get #leftMs(): number {
+    return this.#endMs - this.#route.clock.nowMs()
+  }
+
+  #pick(leftMs: number): OpenPick<Metadata> | Promise<OpenPick<Metadata>> {
+    const { key, signal } = this.#options
+    return this.#route.pick({ key, exclude: this.#tried, deadlineMs: leftMs }, leftMs, signal)
+  }
+
+  #goTo(pick: OpenPick<Metadata>): void {
+    const { signal, hedgeAfterMs } = this.#options
+    if (this.#failure && !this.#isPaid(pick)) return void this.#reject(this.#failure.error)
+    if (hedgeAfterMs === undefined) this.#openAttempt(pick, this, signal).begin(this.#work)
+    else void this.#hedge(pick, hedgeAfterMs)
   }
 
   /** A repetition is paid for when it is certain that it will be sent. */
-  function pay({ endpoint, error }: Failed, next: Pick<Metadata>): void {
-    if (!route.budget.withdraw(clock.nowMs())) {
-      next.done('ignored')
-      throw error
+  #isPaid(pick: OpenPick<Metadata>): boolean {
+    const { budget, clock, retried } = this.#route
+    if (!budget.withdraw(clock.nowMs())) {
+      pick.done('ignored')
+      return false
     }
-    route.retried(endpoint, attempt, error)
+    const { endpoint, error } = this.#failure!
+    retried(endpoint, this.#attempt, error)
+    return true
   }
 
-  function avoid(pick: Pick<Metadata>): void {
-    tried ??= new Set()
-    tried.add(pick.endpoint.id)
+  #openAttempt(
+    pick: OpenPick<Metadata>,
+    owner: AttemptOwner<Metadata, Result>,
+    stop: AbortSignal | undefined,
+  ): OpenAttempt<Metadata, Result> {
+    return new OpenAttempt(++this.#attempt, this.#endMs, pick, owner, this.#route.deadlines, stop)
   }
 
-  function pickNext(): Pick<Metadata> | Promise<Pick<Metadata>> {
+  #avoid({ id }: Endpoint<Metadata>): void {
+    this.#tried ??= new Set()
+    this.#tried.add(id)
+  }
+
+  async #hedge(first: OpenPick<Metadata>, afterMs: number): Promise<void> {
+    // Of the last attempt that failed.
+    const last = { outcome: 'ignored' as Outcome, endpoint: first.endpoint }
+    const contenderAt = (pick: OpenPick<Metadata>) => this.#contenderAt(pick, last)
     try {
-      return route.pick({ key, exclude: tried, deadlineMs: leftMs }, leftMs, signal)
+      const second = () => {
+        const pick = this.#rivalOf(first)
+        return pick && contenderAt(pick)
+      }
+      this.#resolve(await hedged(this.#route.clock, afterMs, contenderAt(first), second))
     } catch (error) {
-      // That nobody is left to try is the consequence; why the others failed is the cause.
-      throw failed && isHeadraceError(error, 'UNAVAILABLE') ? failed.error : error
+      this.failed(error, last.outcome, last.endpoint)
     }
-  }
-
-  async function attemptAt(pick: Pick<Metadata>, stop: AbortSignal | undefined): Promise<Result> {
-    const context = new OpenAttempt(++attempt)
-    let outcome: Outcome = 'ignored'
-    try {
-      const running = work(pick.endpoint, context)
-      const result = isThenable(running)
-        ? await within(clock, leftMs, running, {
-            signal: stop,
-            what: `the work at "${pick.endpoint.id}"`,
-          })
-        : running
-      outcome = 'success'
-      return result
-    } catch (error) {
-      context.fail(error)
-      // What stops because nobody wants it any more says nothing of who did it.
-      if (!stop?.aborted) outcome = classified(error)
-      throw error
-    } finally {
-      blame = outcome
-      pick.done(outcome)
-    }
-  }
-
-  function classified(error: unknown): Outcome {
-    const outcome = classify(error)
-    checkOutcome(outcome)
-    return outcome
   }
 
   /** An attempt that can be called off by itself. */
-  function contenderAt(pick: Pick<Metadata>): Contender<Result> {
+  #contenderAt(pick: OpenPick<Metadata>, last: { outcome: Outcome; endpoint: Endpoint<Metadata> }): Contender<Result> {
+    const { classify } = this
+    const { signal } = this.#options
     const stop = new AbortController()
     const forward = () => stop.abort(signal?.reason)
     signal?.addEventListener('abort', forward, { once: true })
+    const result = new Promise<Result>((resolve, reject) => {
+      const failed = (error: unknown, outcome: Outcome, endpoint: Endpoint<Metadata>) => {
+        Object.assign(last, { outcome, endpoint })
+        reject(error)
+      }
+      this.#openAttempt(pick, { classify, succeeded: resolve, failed }, stop.signal).begin(this.#work)
+    })
     return {
-      result: attemptAt(pick, stop.signal).finally(() => signal?.removeEventListener('abort', forward)),
+      result: result.finally(() => signal?.removeEventListener('abort', forward)),
       cancel: () => stop.abort(new HeadraceError('ABORTED', 'another attempt was faster')),
     }
   }
 
-  function rivalOf(first: Pick<Metadata>): Contender<Result> | null {
-    if (attempt >= attempts) return null
-    avoid(first)
-    leftMs = endMs - clock.nowMs()
-    const pick = route.pickHedge({ key, exclude: tried, deadlineMs: leftMs })
+  #rivalOf({ endpoint }: OpenPick<Metadata>): OpenPick<Metadata> | null {
+    if (this.#attempt >= this.#attempts) return null
+    this.#avoid(endpoint)
+    const { budget, clock, hedged, pickHedge } = this.#route
+    const pick = pickHedge({ key: this.#options.key, exclude: this.#tried, deadlineMs: this.#leftMs })
     if (!pick) return null
-    if (!route.budget.withdraw(clock.nowMs())) {
+    if (!budget.withdraw(clock.nowMs())) {
       pick.done('ignored')
       return null
     }
-    route.hedged(pick.endpoint, attempt + 1)
-    return contenderAt(pick)
+    hedged(pick.endpoint, this.#attempt + 1)
+    return pick
   }
-}
-
-function isThenable<Result>(value: Promise<Result> | Result): value is Promise<Result> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

@@ -4,7 +4,7 @@ import type { Ejection } from './health/ejection.ts'
 import type { Outcome } from './load/load.ts'
 import type { Member } from './member.ts'
 import type { Membership } from './membership.ts'
-import { OpenPick, type Pick, type PickOptions } from './pick.ts'
+import { OpenPick, type PickOptions } from './pick.ts'
 import { createPins } from './pins.ts'
 import type { Policy } from './policies/policy.ts'
 
@@ -24,7 +24,7 @@ export interface Picking<Metadata> {
   /** Whether the work could be done in time, as far as can be told. Asked once for each piece of work. */
   refusal(options: PickOptions): 'too-late' | 'overloaded' | null
   /** @throws TypeError or RangeError for a bad key. */
-  tryPick(options: PickOptions): Pick<Metadata> | NoPick
+  tryPick(options: PickOptions): OpenPick<Metadata> | NoPick
   /** Where the key has work in flight. */
   pinnedTo(key: string): Member<Metadata> | undefined
 }
@@ -50,6 +50,7 @@ export function createPicking<Metadata>(options: {
       if (deadlineMs === undefined) return null
       checkNumber('deadlineMs', deadlineMs)
       if (deadlineMs <= 0) return 'too-late'
+      if (!admission.knowsCapacity) return null
       const nowMs = clock.nowMs()
       const expectedMs = admission.expectedMs(picking.inFlight + waiting(), nowMs)
       if (expectedMs === 0 || expectedMs + admission.marginMs <= deadlineMs) return null
@@ -61,7 +62,7 @@ export function createPicking<Metadata>(options: {
     pinnedTo: (key: string) => (policy.pinsKeys ? pins.at(key) : undefined),
   }
 
-  function tryPick({ key, exclude }: PickOptions): Pick<Metadata> | NoPick {
+  function tryPick({ key, exclude }: PickOptions): OpenPick<Metadata> | NoPick {
     if (key !== undefined) checkKey('key', key)
     const nowMs = clock.nowMs()
     if (ejection && nowMs >= ejection.dueMs) ejection.revive(nowMs)
@@ -78,7 +79,7 @@ export function createPicking<Metadata>(options: {
     return policy.holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
   }
 
-  function begin(member: Member<Metadata>, startMs: number, pinnedKey: string | undefined): Pick<Metadata> {
+  function begin(member: Member<Metadata>, startMs: number, pinnedKey: string | undefined): OpenPick<Metadata> {
     // Before anything else: an ejection or a list that follows from it belongs to the next.
     const { epoch } = membership.view
     const expectedMs = admission.expectedMs(picking.inFlight, startMs)

@@ -31,6 +31,7 @@ describe('call', () => {
     expect(await balancer.call((endpoint) => endpoint.address.length)).toBe(1)
     expect(await balancer.call(async (_, { attempt }) => attempt)).toBe(1)
     expect(totals()).toEqual({ inFlight: 0, succeeded: 2, failed: 0, ignored: 0 })
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 
@@ -118,6 +119,7 @@ describe('call', () => {
     await outcome
     expect(told).toMatchObject({ code: 'TIMEOUT' })
     expect(totals()).toMatchObject({ inFlight: 0, failed: 1 })
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 
@@ -154,6 +156,7 @@ describe('call', () => {
     await outcome
     expect(told).toBe(true)
     expect(totals()).toEqual({ inFlight: 0, succeeded: 0, failed: 0, ignored: 1 })
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 
@@ -211,6 +214,7 @@ describe('call without endpoints', () => {
     discovery.push(fresh('a'))
     await clock.settle()
     expect(await call).toBe('a')
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 
@@ -224,6 +228,7 @@ describe('call without endpoints', () => {
     await late
     caller.abort()
     await aborted
+    await clock.settle()
     expect(clock.pending).toBe(0)
   })
 

@@ -6,7 +6,7 @@ import { winnerTree } from './winner-tree.ts'
 export type Cost = (candidate: Candidate, nowMs: number) => number
 
 // Up to here a look at everybody costs about as much as keeping them in order.
-const scanMax = 32
+const scanMax = 8
 
 /** The candidate with the lowest cost; a look at all of few, a winner tree over many. */
 export function lowestCost(candidates: readonly Candidate[], random: Random, cost: Cost): Picker {
