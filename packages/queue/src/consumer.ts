@@ -205,7 +205,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   const intakes = partitions.map((partition) =>
     createIntake(
       driver,
-      { queue, partition, credit: prefetch, callMs, backoff: reconnect, clock },
+      { queue, partition, credit: prefetch, redeliveriesMax, callMs, backoff: reconnect, clock },
       {
         declared,
         ...arrivals,

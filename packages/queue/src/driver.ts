@@ -112,6 +112,11 @@ export type PublishOutcome =
 export interface Subscriber {
   /** Deliveries that may be unsettled at a time. */
   readonly credit: number
+  /**
+   * With so many redeliveries a message is given up unhandled. A driver that delivers messages again together must find
+   * out before which of them is to blame.
+   */
+  readonly redeliveriesMax?: number
   onDelivery(delivery: Delivery): void
   /** Called before the first delivery where keys of the partition are parked. */
   onParked?(keys: readonly string[]): void
@@ -136,7 +141,7 @@ export interface Subscription {
   settle(settlements: readonly Settlement[]): Promise<void>
   /**
    * Delivers the oldest parked messages of a key, at most `max`, besides the credit and not through `onDelivery`. They stay
-   * parked until they are settled. Called for the next when those before are settled.
+   * parked until they are settled. Called again, also for another key, when those before are settled.
    */
   unpark?(key: string, max: number): Promise<readonly Delivery[]>
   /** Ends the subscription. Unsettled messages are delivered again, in their old order and before younger ones. */

@@ -50,6 +50,13 @@ export function createParking(
 ): Parking {
   const { queue, parkedKeysMax, windowMax, redeliveriesMax, emit, tryAgain, skip, stopping } = context
   const parked = new Map<string, ParkedState>()
+  // One window at a time, whatever its key: a backend may have to hold all that is parked while some of it is out.
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work)
+    last = result.catch(() => {})
+    return result
+  }
   const add = (key: string) => {
     const state: ParkedState = { moves: 0, moving: 0, idle: undefined, commands: [], obeying: false }
     parked.set(key, state)
@@ -89,19 +96,22 @@ export function createParking(
   async function unpark(key: string, state: ParkedState, command: Command): Promise<void> {
     for (;;) {
       const { moves, moving } = state
-      const deliveries = await source.unpark(key, windowMax)
-      if (source.ended || stopping()) return
-      if (deliveries.length > 0) {
-        const stays = await tried(deliveries, command)
-        if (stays || source.ended || stopping()) return
-        continue
-      }
+      const outcome = await inTurn(() => tryWindow(key, command))
+      if (outcome === 'stays' || source.ended || stopping()) return
+      if (outcome === 'tried') continue
       // What was on its way behind them when we looked is older than what comes next.
       if (moving === 0 && state.moves === moves) break
       if (state.moving > 0) await new Promise<void>((resolve) => (state.idle = resolve))
     }
     parked.delete(key)
     emit?.({ type: 'unparked', queue, key })
+  }
+
+  async function tryWindow(key: string, command: Command): Promise<'none' | 'tried' | 'stays'> {
+    if (source.ended || stopping()) return 'none'
+    const deliveries = await source.unpark(key, windowMax)
+    if (deliveries.length === 0 || source.ended || stopping()) return 'none'
+    return (await tried(deliveries, command)) ? 'stays' : 'tried'
   }
 
   /** Whether one of them stays parked, and with it those behind it. */

@@ -1,13 +1,17 @@
 import { describe, systemClock, within } from '@headrace/core'
 import type { Channel, Connection } from 'rabbitmq-client'
-import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
+import type { DeadVerdict, PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
+import { redriven } from './own-headers.ts'
 import { createConfirms } from './rabbitmq/confirms.ts'
 import { createDelays } from './rabbitmq/delays.ts'
-import { deathOf, fromEnvelope, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
-import { toFrames } from './rabbitmq/frames.ts'
+import { deathOf, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
+import { messagesOf, toFrames } from './rabbitmq/frames.ts'
 import { deadQueue, partitionQueue } from './rabbitmq/names.ts'
+import { createParked, listParked } from './rabbitmq/parked.ts'
+import type { ParkedContext } from './rabbitmq/parked-reading.ts'
+import { createProgress } from './rabbitmq/progress.ts'
 import { createReplies } from './rabbitmq/replies.ts'
-import { subscribe } from './rabbitmq/subscription.ts'
+import { type Subscribed, subscribe } from './rabbitmq/subscription.ts'
 import { declareTopology } from './rabbitmq/topology.ts'
 
 const closeMs = 5_000
@@ -36,8 +40,11 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   }
   if (typeof frames !== 'boolean') throw new TypeError(`frames must be a boolean, received ${describe(frames)}`)
   const open = new Set<Channel>()
+  const live = new Set<Subscribed>()
   // As many as the application has queues.
   const partitionsOf = new Map<string, number>()
+  /** Of queues that park keys. */
+  const parkedMax = new Map<string, number>()
   let closed = false
 
   function partitionCount(queue: string): number {
@@ -68,14 +75,19 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
 
   const delays = createDelays(channel, confirms)
 
-  async function storeDurably(...sent: ReturnType<typeof toEnvelope>): Promise<void> {
-    const [answer] = await confirms.publish([sent])
-    const outcome = await answer
-    if (outcome?.type === 'stored') return
-    throw new Error(`the broker did not store it: ${outcome?.type}`, { cause: outcome })
+  /** In this order. */
+  async function storeDurably(...sent: Parameters<typeof confirms.publish>[0]): Promise<void> {
+    for (const outcome of await Promise.all(await confirms.publish(sent))) {
+      if (outcome.type === 'stored') continue
+      throw new Error(`the broker did not store it: ${outcome.type}`, { cause: outcome })
+    }
   }
   const bury = (queue: string) => (message: StoredMessage, dead: Parameters<typeof toEnvelope>[2]) =>
-    storeDurably(...toEnvelope(message, { routingKey: deadQueue(queue) }, dead))
+    storeDurably(toEnvelope(message, { routingKey: deadQueue(queue) }, dead))
+
+  const parkedContext = (queue: string, partition: number): ParkedContext => {
+    return { open: channel, store: storeDurably, bury: bury(queue), queue, partition }
+  }
 
   const routeOf = (queue: string, partition: number) => ({ routingKey: partitionQueue(queue, partition) })
 
@@ -93,13 +105,23 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
 
   return {
     name: 'rabbitmq',
-    supports: { durable: true, delay: true, depthMax: true, replies: true, oldest: false, messageBytesMax: 15 * 2 ** 20 },
+    supports: {
+      durable: true,
+      delay: true,
+      depthMax: true,
+      park: true,
+      replies: true,
+      oldest: false,
+      messageBytesMax: 15 * 2 ** 20,
+    },
+    replies: createReplies(channel, confirms),
     async declare(queue) {
       const differences = await declareTopology(channel, queue)
       if (differences.length > 0) return differences
       // Here it may be waited for; `publish` finds the connection there or not.
       await confirms.open()
       partitionsOf.set(queue.name, queue.partitions)
+      if (queue.park) parkedMax.set(queue.name, queue.depthMax)
       return []
     },
     async publish(queue, messages) {
@@ -116,8 +138,13 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       const [atOnce, delayed] = [[...(await sending)], [...(await delays.publish(queue, partitionCount(queue), later))]]
       return messages.map((message) => (message.delayMs > 0 ? delayed : atOnce).shift()!)
     },
-    subscribe: (queue, partition, subscriber) => subscribe(channel, bury(queue), queue, partition, subscriber),
-    replies: createReplies(channel, confirms),
+    subscribe(queue, partition, subscriber) {
+      const max = parkedMax.get(queue)
+      const parking = (broken: (cause: unknown) => void) => createParked(parkedContext(queue, partition), max!, broken)
+      const store = (...sent: ReturnType<typeof toEnvelope>) => storeDurably(sent)
+      const progress = createProgress(channel, store, queue, partition)
+      return subscribe(channel, bury(queue), live, max ? parking : undefined, progress, queue, partition, subscriber)
+    },
     async visitDead(queue, visit) {
       const channel = await channelOf(consuming)
       try {
@@ -127,12 +154,25 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
           if (!received) return
           // As many as there are at the first. A count asked for before it can miss what another visitor is just giving back.
           left = (left ?? received.messageCount + 1) - 1
-          const message = fromEnvelope(received, 0)
-          const verdict = await visit({ ...deathOf(received), message })
-          if (verdict === 'stop') return
-          if (verdict === 'keep') continue
-          if (verdict === 'redrive') await storeDurably(...toEnvelope(message, routeOf(queue, message.partition)))
+          const death = deathOf(received)
+          const messages = messagesOf(received, 0)
+          const kept: StoredMessage[] = []
+          let stopped = false
+          for (const message of messages) {
+            const verdict: DeadVerdict = stopped ? 'keep' : await visit({ ...death, message })
+            stopped ||= verdict === 'stop'
+            if (stopped || verdict === 'keep') kept.push(message)
+            else if (verdict === 'redrive')
+              await storeDurably(toEnvelope(redriven(message), routeOf(queue, message.partition)))
+          }
+          if (kept.length === messages.length) {
+            if (stopped) return
+            continue
+          }
+          // A frame that the broker itself has given up: what stays of it stays by itself.
+          for (const message of kept) await bury(queue)(message, death)
           channel.basicAck({ deliveryTag: received.deliveryTag })
+          if (stopped) return
         }
       } finally {
         // Gives back, in their order, those that were kept.
@@ -144,13 +184,21 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       const channel = await channelOf(consuming)
       try {
         const count = async (name: string) => (await channel.queueDeclare({ queue: name, passive: true })).messageCount
+        // What has come in frames and waits in this process; what is still in the broker counts as AMQP messages.
         let waiting = 0
+        for (const subscribed of live) if (subscribed.queue === queue) waiting += subscribed.waiting
         for (let partition = 0; partition < partitions; partition++)
           waiting += await count(partitionQueue(queue, partition))
         return { waiting, delayed: 0, dead: await count(deadQueue(queue)), oldestAtMs: undefined }
       } finally {
         await channel.close()
       }
+    },
+    async parked(queue) {
+      const partitions = partitionCount(queue)
+      const count = parkedMax.has(queue) ? partitions : 0
+      const reading = Array.from({ length: count }, (_, partition) => listParked(parkedContext(queue, partition)))
+      return (await Promise.all(reading)).flat()
     },
     async close() {
       if (closed) return

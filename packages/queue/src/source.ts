@@ -21,6 +21,7 @@ export interface IntakeOptions {
   readonly queue: string
   readonly partition: number
   readonly credit: number
+  readonly redeliveriesMax: number
   readonly callMs: number
   readonly backoff: Backoff
   readonly clock: Clock
@@ -42,7 +43,7 @@ export function createIntake(
     lost(delayMs: number, cause: unknown): void
   },
 ): Intake {
-  const { queue, partition, credit, callMs, backoff, clock } = options
+  const { queue, partition, credit, redeliveriesMax, callMs, backoff, clock } = options
   const stop = new AbortController()
   let current: OpenSource | undefined
   let failures = 0
@@ -73,6 +74,7 @@ export function createIntake(
       current = source
       const subscriber = {
         credit,
+        redeliveriesMax,
         onDelivery(delivery: Delivery) {
           if (source.ended) return
           failures = 0

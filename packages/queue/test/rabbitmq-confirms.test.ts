@@ -19,7 +19,7 @@ function broker(): { clock: ManualClock; channels: FakeChannel[]; confirms: Conf
 
 class FakeChannel extends EventEmitter {
   active = true
-  readonly published: ReturnType<typeof deferred>[] = []
+  readonly published: ReturnType<typeof deferred<void>>[] = []
 
   async confirmSelect(): Promise<void> {}
   basicPublish(): Promise<void> {

@@ -91,7 +91,7 @@ export function redeliveriesOf(received: AsyncMessage | SyncMessage): number {
   return received.redelivered ? Math.max(1, Number(ended), Number(acquired)) : 0
 }
 
-function parsed<T>(header: unknown): T | undefined {
+export function parsed<T>(header: unknown): T | undefined {
   if (typeof header !== 'string') return undefined
   try {
     return JSON.parse(header) as T

@@ -1,14 +1,14 @@
 import type { Channel } from 'rabbitmq-client'
 import type { QueueDeclaration, QueueDifference } from '../driver.ts'
-import { deadQueue, markerExchange, partitionQueue } from './names.ts'
+import { deadQueue, markerExchange, parkedQueue, partitionQueue } from './names.ts'
 
 /**
  * Declares what a queue consists of: a quorum queue for each partition, with a single active consumer; one for the dead
- * letters; and a marker that has the broker itself compare the number of partitions.
+ * letters; one for the parked messages of each partition, where there are to be any; and a marker that has the broker itself compare the number of partitions.
  */
 export async function declareTopology(
   open: () => Promise<Channel>,
-  { name, partitions, depthMax }: QueueDeclaration,
+  { name, partitions, depthMax, park }: QueueDeclaration,
 ): Promise<readonly QueueDifference[]> {
   const marker = (count: number) => `${markerExchange(name)}/${count}`
   const dead = deadQueue(name)
@@ -50,6 +50,16 @@ export async function declareTopology(
             'x-dead-letter-routing-key': dead,
             'x-dead-letter-strategy': 'at-least-once',
           },
+        }),
+    ),
+    ...Array.from(
+      { length: park ? partitions : 0 },
+      (_, partition) => (channel: Channel) =>
+        channel.queueDeclare({
+          queue: parkedQueue(name, partition),
+          durable: true,
+          // Its length is bounded by the one who writes to it, and the readers' markers must always fit.
+          arguments: { 'x-queue-type': 'quorum', 'x-single-active-consumer': true, 'x-delivery-limit': 2 ** 30 },
         }),
     ),
   ]

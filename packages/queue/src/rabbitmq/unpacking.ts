@@ -1,6 +1,9 @@
 import type { Delivery } from '../driver.ts'
 import { createFifo } from '../fifo.ts'
 import type { StoredMessage } from './envelope.ts'
+import type { Place, Progress } from './progress.ts'
+
+type Parts = (StoredMessage | undefined)[]
 
 /** An AMQP message and what it carries. */
 interface Frame {
@@ -8,11 +11,22 @@ interface Frame {
   readonly redeliveries: number
   readonly unpack: () => readonly StoredMessage[]
   /** A place for each message, empty once it is settled. Read when its turn comes: packed it needs less room. */
-  parts: (StoredMessage | undefined)[] | undefined
+  parts: Parts | undefined
   /** Messages that are not settled. */
   open: number
   /** The next one to deliver. */
   next: number
+  /** Where it goes on that is handled with care. */
+  resumed: Place | undefined
+}
+
+/** How frames are handled that were delivered again and again: one of their messages may end its process. */
+export interface Care {
+  /** From so many redeliveries on. */
+  readonly from: number
+  /** What messages that are not to blame have for redeliveries. */
+  readonly base: number
+  readonly progress: Progress
 }
 
 /** Takes frames apart into deliveries, and says which AMQP messages are settled with them. */
@@ -38,29 +52,32 @@ const placesPerFrame = 512
 
 /**
  * @param credit deliveries that may be unsettled at a time.
+ * @param care where frames that come again and again are handled message by message, each noted before its turn, so that
+ * the one that ends its process is found, and the others are handled once.
  * @param broken is told what `unpack` has thrown; nothing is delivered from then on.
  */
 export function createUnpacking(
   credit: number,
   onDelivery: (delivery: Delivery) => void,
   broken: (cause: unknown) => void,
+  care?: Care,
 ): Unpacking {
   const frames = new Map<number, Frame>()
   const pending = createFifo<Frame>()
   let unsettled = 0
   let delivering = false
   let stopped = false
+  let noting = false
 
   function deliver(): void {
     // What is settled at once inside the loop is made up for by the loop.
     if (delivering) return
     delivering = true
-    for (let frame = pending.peek(0); frame && unsettled < credit; frame = pending.peek(0)) {
+    for (let frame = pending.peek(0); frame && unsettled < credit && !noting; frame = pending.peek(0)) {
       try {
         frame.parts ??= opened(frame)
       } catch (cause) {
-        stop()
-        broken(cause)
+        fail(cause)
         break
       }
       const { parts } = frame
@@ -68,18 +85,56 @@ export function createUnpacking(
         pending.shift()
         continue
       }
-      const place = frame.next++
-      unsettled++
-      onDelivery({
-        tag: frame.deliveryTag * placesPerFrame + place,
-        message: parts[place]!,
-        redeliveries: frame.redeliveries,
-      })
+      if (care && frame.redeliveries >= care.from && parts.length > 1) {
+        // Beside another that ends the process it would take the blame.
+        if (unsettled === 0) void handleWithCare(care, frame, parts)
+        break
+      }
+      hand(frame, parts, frame.redeliveries)
     }
     delivering = false
   }
 
-  function opened(frame: Frame): (StoredMessage | undefined)[] {
+  function hand(frame: Frame, parts: Parts, redeliveries: number): void {
+    const place = frame.next++
+    unsettled++
+    onDelivery({ tag: frame.deliveryTag * placesPerFrame + place, message: parts[place]!, redeliveries })
+  }
+
+  async function handleWithCare({ base, progress }: Care, frame: Frame, parts: Parts): Promise<void> {
+    noting = true
+    try {
+      frame.resumed ??= await resume(progress, frame, parts)
+      const place = frame.next
+      const times = frame.resumed.place === place ? frame.resumed.times : 0
+      await progress.note({ ...frame.resumed, place, times: times + 1 })
+      noting = false
+      if (stopped) return
+      hand(frame, parts, base + times)
+      deliver()
+    } catch (cause) {
+      fail(cause)
+    }
+  }
+
+  async function resume(progress: Progress, frame: Frame, parts: Parts): Promise<Place> {
+    const name = `${parts.length} from ${parts[0]!.id}`
+    const noted = await progress.read()
+    if (noted?.frame !== name || noted.place >= parts.length) return { frame: name, place: 0, times: 0 }
+    // Those before it were settled, or it would not have had its turn.
+    parts.fill(undefined, 0, noted.place)
+    frame.open -= noted.place
+    frame.next = noted.place
+    return noted
+  }
+
+  function fail(cause: unknown): void {
+    if (stopped) return
+    stop()
+    broken(cause)
+  }
+
+  function opened(frame: Frame): Parts {
     const parts = [...frame.unpack()]
     frame.open = parts.length
     return parts
@@ -96,7 +151,7 @@ export function createUnpacking(
   return {
     add(deliveryTag, redeliveries, unpack) {
       if (stopped) return
-      const frame: Frame = { deliveryTag, redeliveries, unpack, parts: undefined, open: 1, next: 0 }
+      const frame: Frame = { deliveryTag, redeliveries, unpack, parts: undefined, open: 1, next: 0, resumed: undefined }
       frames.set(deliveryTag, frame)
       pending.push(frame)
       deliver()

@@ -30,7 +30,9 @@ export async function freshQueue(
 ): Promise<TestQueue> {
   const { partitions = 2, depthMax = 10_000 } = options
   const name = `rule-${process.pid}-${Date.now().toString(36)}-${made++}`
-  assert.deepEqual(await subject.driver.declare({ ...options, name, partitions, depthMax }), [])
+  for (const driver of new Set([subject.driver, subject.peer])) {
+    assert.deepEqual(await driver.declare({ ...options, name, partitions, depthMax }), [])
+  }
   return testQueue(subject, name)
 }
 
