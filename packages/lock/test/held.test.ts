@@ -36,6 +36,48 @@ it('held never says yes about a lease that is over: 10,000 blocked event loops, 
   expect(heldAfterBlock).toBeGreaterThan(2_000)
 })
 
+it('held never lies through 10,000 blocks, renewals, suspensions and steps of the clocks: what says so is the server', async () => {
+  const random = seededRandom(12)
+  const clock = manualClock()
+  let blockedMs = 0
+  let suspendedMs = 0
+  let setMs = 0
+  const own = {
+    ...clock,
+    nowMs: () => clock.nowMs() + blockedMs,
+    wallMs: () => clock.wallMs() + blockedMs + suspendedMs + setMs,
+  }
+  const driver = memoryLocks({ clock: { ...clock, nowMs: () => own.nowMs() + suspendedMs } })
+  const locks = createLocks(driver, { clock: own, ttlMs: 1_000 })
+  const observer = createLocks(driver, { clock })
+  let lease = await locks.acquire('k')
+  // No clock shows a suspension while the wall clock is set back by as much: a lease lives through one or the other.
+  let suspends = true
+  const said = { held: 0, over: 0, lies: 0, leases: 0 }
+  for (let step = 0; step < 10_000; step++) {
+    const kind = random.next()
+    if (kind < 0.55) await clock.advance(random.next() * 400)
+    else if (kind < 0.75) blockedMs += random.next() * 1_500
+    else if (!suspends) setMs += (random.next() * 2 - 1) * 3_600_000
+    else if (kind < 0.9) suspendedMs += random.next() * 1_500
+    else setMs += random.next() * 3_600_000
+    const { held } = lease
+    const holders = (await observer.inspect('k'))?.holders ?? []
+    if (held) said.held++
+    else said.over++
+    if (held && holders[0]?.token !== lease.token) said.lies++
+    if (held) continue
+    await lease.release()
+    await clock.advance(1_100)
+    lease = await locks.acquire('k')
+    suspends = random.next() < 0.5
+    said.leases++
+  }
+  expect(said.lies).toBe(0)
+  expect(said.held).toBeGreaterThan(4_000)
+  expect(said.leases).toBeGreaterThan(500)
+})
+
 it('a wall clock that was set back does not lengthen a lease', async () => {
   const clock = manualClock()
   let setMs = 0

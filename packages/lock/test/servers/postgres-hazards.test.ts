@@ -1,12 +1,13 @@
 import net, { type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { postgresLocks } from '@headrace/lock/postgres'
 import { describe, expect, it } from 'vitest'
 import { lost } from './lost.ts'
-import { addressOf, postgresFixture } from './postgres-setup.ts'
+import { addressOf, openGuest, postgresFixture } from './postgres-setup.ts'
 import { freshPrefix } from './redis-setup.ts'
 
 const fixture = postgresFixture()
-const { endings, open, terminate, waitingProcesses } = fixture
+const { endings, freshPool, open, terminate, waitingProcesses } = fixture
 
 describe('hazards of PostgreSQL', () => {
   it('a connection that is terminated is a lost lease, at once', async () => {
@@ -69,6 +70,29 @@ describe('hazards of PostgreSQL', () => {
     process.kill(rows.at(-1).pid, 'SIGCONT')
     const lease = await two.locks.acquire('k')
     expect(lease.held).toBe(true)
+  })
+
+  it('idle_session_timeout is the ttl: the server ends a holder that is silent, and the next in line follows', async () => {
+    const prefix = freshPrefix()
+    const silent = openGuest(postgresLocks(freshPool(), { prefix }), 700)
+    endings.push(() => silent.close())
+    expect(await silent.ask(1)).toBe('held')
+    // It neither renews nor gives back.
+    const lease = await open({ prefix, waitMs: 30_000 }).locks.acquire('k')
+    expect(lease.held).toBe(true)
+  })
+
+  it('an idle_session_timeout of the role that is shorter than the ttl ends no lease and no wait', async () => {
+    const prefix = freshPrefix()
+    const config = { options: '-c idle_session_timeout=150' }
+    const [one, two] = [open({ prefix, config, ttlMs: 6_000 }), open({ prefix, config, ttlMs: 6_000, waitMs: 30_000 })]
+    const lease = await one.locks.acquire('k')
+    const waiting = two.locks.acquire('k')
+    await expect.poll(waitingProcesses).toHaveLength(1)
+    await sleep(600)
+    expect(lease.held).toBe(true)
+    expect(await lease.release()).toBe(true)
+    expect((await waiting).token).toBeGreaterThan(lease.token)
   })
 
   it('a pooler in between is refused, unless it is said to keep sessions', async () => {

@@ -89,7 +89,7 @@ export interface PostgresGuest {
   close(): Promise<void>
 }
 
-export function openGuest(driver: LockDriver): PostgresGuest {
+export function openGuest(driver: LockDriver, ttlMs = 60_000): PostgresGuest {
   const told: number[] = []
   const session = crypto.randomUUID().replaceAll('-', '')
   const nothing = () => {}
@@ -97,7 +97,7 @@ export function openGuest(driver: LockDriver): PostgresGuest {
     ...{ clock: systemClock, session, lost: nothing, asked: nothing, missed: nothing },
     granted: (id) => told.push(Number(id.split('.')[1])),
   })
-  const request = (n: number, waitMs = 0) => ({ key: 'k', id: `${session}.${n}`, ttlMs: 60_000, waitMs, tokens: 1 })
+  const request = (n: number, waitMs = 0) => ({ key: 'k', id: `${session}.${n}`, ttlMs, waitMs, tokens: 1 })
   return {
     told,
     ask: async (n: number, waitMs = 0) => (await remote.acquire([request(n, waitMs)]))[0]!.state,

@@ -69,7 +69,7 @@ describe('work in common', () => {
     expect(await long.release()).toBe(true)
   })
 
-  it('limits of the role on statements and a strict isolation do not end a wait', async () => {
+  it('statement_timeout and lock_timeout of the role, and a strict isolation, do not end a wait', async () => {
     const prefix = freshPrefix()
     const one = open({ prefix })
     const config = {
