@@ -1,4 +1,5 @@
 import type { Clock } from '@headrace/core'
+import { createChain, type Link } from './chain.ts'
 import type { Delivery } from './driver.ts'
 import { createFifo } from './fifo.ts'
 import { usualPriority } from './own-headers.ts'
@@ -30,11 +31,13 @@ interface Lane {
   waiting: Item[]
   state: 'ready' | 'running' | 'paused'
   /** Ends the pause. */
-  cancel?: (() => void) | undefined
+  cancel: (() => void) | undefined
   /** That of its most urgent message: whoever waits behind another lends it its own. */
   priority: number
   /** Since when it could be taken; not kept while all are equally urgent. */
   readyMs: number
+  /** Undefined while it has nothing to do. */
+  place: Link<Lane> | undefined
 }
 
 /** Part of a lane that runs together: its items are in order, and the lane waits for them. */
@@ -68,9 +71,14 @@ export interface Lanes {
   readonly oldestAtMs: number | undefined
 }
 
+const idleMax = 1_024
+
 export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs: number): Lanes {
   const keyed = new Map<string, Lane>()
-  const all = new Set<Lane>()
+  /** Of those that wait, run or pause. */
+  const all = createChain<Lane>()
+  // Some stay in the map without a message: the next of their key finds them, and no table is made anew all the time.
+  let idle = 0
   // One for each priority. They also hold lanes that were emptied or have become more urgent since: taking one is in
   // constant time, and passes them over.
   const free = Array.from({ length: 10 }, () => createFifo<Lane>())
@@ -117,11 +125,15 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
   const mind = () => {
     allUsual = false
     const now = clock.nowMs()
-    for (const lane of all) lane.readyMs = now
+    for (const lane of all.items()) lane.readyMs = now
   }
   const forget = (lane: Lane) => {
-    all.delete(lane)
-    if (lane.key !== undefined) keyed.delete(lane.key)
+    if (lane.place) all.remove(lane.place)
+    lane.place = undefined
+    lane.state = 'ready'
+    if (lane.key === undefined) return
+    if (idle < idleMax) idle++
+    else keyed.delete(lane.key)
   }
   const release = (lane: Lane) => {
     lane.state = 'ready'
@@ -142,10 +154,13 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       if (allUsual && priority !== usualPriority) mind()
       let lane = key === undefined ? undefined : keyed.get(key)
       if (!lane) {
-        lane = { key, waiting: [], state: 'ready', priority, readyMs: 0 }
-        all.add(lane)
+        lane = { key, waiting: [], state: 'ready', cancel: undefined, priority, readyMs: 0, place: undefined }
         if (key !== undefined) keyed.set(key, lane)
+      } else if (!lane.place) {
+        idle--
+        lane.priority = priority
       }
+      lane.place ??= all.add(lane)
       lane.waiting.push(item)
       waiting++
       if (lane.state !== 'ready') return
@@ -197,7 +212,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       return rest
     },
     drop(source) {
-      for (const lane of all) {
+      for (const lane of all.items()) {
         const before = lane.waiting.length
         const kept = source ? lane.waiting.filter((item) => item.source !== source) : []
         if (kept.length === before && before > 0) continue
@@ -227,7 +242,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     },
     get oldestAtMs() {
       let oldest: number | undefined
-      for (const lane of all) {
+      for (const lane of all.items()) {
         const at = lane.waiting[0]?.delivery.message.publishedAtMs
         if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at
       }

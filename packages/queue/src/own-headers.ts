@@ -33,8 +33,10 @@ export function expiryOf(headers: Headers): number | undefined {
 
 /** What the publisher gave. */
 export function visibleHeaders(headers: Headers): Headers {
-  if (!own.some((name) => name in headers)) return headers
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isOwnHeader(name)))
+  for (const name in headers) {
+    if (isOwnHeader(name)) return Object.fromEntries(Object.entries(headers).filter(([other]) => !isOwnHeader(other)))
+  }
+  return headers
 }
 
 /** What a dead letter is when it goes back to its queue: the same, but with all the time in the world. */
