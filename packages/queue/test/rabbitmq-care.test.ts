@@ -34,7 +34,7 @@ function processOf(noted: { place?: Place }, options: { from?: number; fails?: b
     broken,
     unpacking,
     receive(tag: number, redeliveries: number, ids: string) {
-      unpacking.add(tag, redeliveries, () => [...ids].map(message))
+      unpacking.add(tag, redeliveries, ids.length, () => [...ids].map(message))
       return clock.settle()
     },
     /** Settles what has come until a poisonous message, which ends the process. */

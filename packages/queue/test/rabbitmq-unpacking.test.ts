@@ -24,7 +24,8 @@ function setUp(credit: number) {
     (cause) => broken.push(cause),
   )
   /** Each letter is a message. */
-  const add = (deliveryTag: number, letters: string) => unpacking.add(deliveryTag, 0, () => [...letters].map(message))
+  const add = (deliveryTag: number, letters: string) =>
+    unpacking.add(deliveryTag, 0, letters.length, () => [...letters].map(message))
   const settle = (...at: number[]) => {
     const done = unpacking.settle(at.map((index) => tags[index]!))
     unpacking.deliver()
@@ -37,13 +38,13 @@ describe('taking frames apart', () => {
   it('delivers as many as there is credit for, and goes on inside a frame', () => {
     const { ids, add, settle, unpacking } = setUp(3)
     add(1, 'abcde')
-    add(2, 'f')
+    add(2, 'fg')
     expect(ids.join('')).toBe('abc')
-    expect(unpacking.waiting).toBe(3)
+    expect(unpacking.waiting).toBe(4)
     settle(1)
     expect(ids.join('')).toBe('abcd')
-    settle(0, 2)
-    expect(ids.join('')).toBe('abcdef')
+    settle(0, 2, 3)
+    expect(ids.join('')).toBe('abcdefg')
     expect(unpacking.waiting).toBe(0)
   })
 
@@ -73,7 +74,7 @@ describe('taking frames apart', () => {
     const { unpacking, settle, add } = setUp(1)
     let opened = 0
     add(1, 'a')
-    unpacking.add(2, 0, () => {
+    unpacking.add(2, 0, 1, () => {
       opened++
       return [message('b')]
     })
@@ -84,7 +85,7 @@ describe('taking frames apart', () => {
 
   it('stops at a frame that it cannot read', () => {
     const { unpacking, ids, broken, add } = setUp(10)
-    unpacking.add(1, 0, () => {
+    unpacking.add(1, 0, 1, () => {
       throw new Error('version 2')
     })
     add(2, 'a')
@@ -109,7 +110,7 @@ describe('taking frames apart', () => {
       for (const step of steps) {
         if ('add' in step) {
           const parts = Array.from({ length: step.add }, (_, at) => `${frames.length}/${at}`)
-          unpacking.add(frames.length + 1, 0, () => parts.map(message))
+          unpacking.add(frames.length + 1, 0, parts.length, () => parts.map(message))
           frames.push(parts)
         } else {
           const chosen = step.settle.filter((at) => at < tags.length)

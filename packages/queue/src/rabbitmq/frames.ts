@@ -76,6 +76,11 @@ function roughBytes({ id, key = '', payload, headers }: StoredMessage): number {
   return size
 }
 
+/** How many messages an AMQP message says that it carries. */
+export function countOf({ headers }: AsyncMessage): number {
+  return Number(/"count":(\d+)/.exec(String(headers?.[header]))?.[1] ?? 1)
+}
+
 /**
  * The messages that an AMQP message carries. A damaged frame is one message that no handler can read, so that it goes to
  * the dead letters as it is.

@@ -1,7 +1,7 @@
 import type { AsyncMessage, Channel } from 'rabbitmq-client'
 import type { DeadInfo, Park, Settlement, Subscriber, Subscription } from '../driver.ts'
 import { redeliveriesOf, type StoredMessage } from './envelope.ts'
-import { messagesOf } from './frames.ts'
+import { countOf, messagesOf } from './frames.ts'
 import { partitionQueue } from './names.ts'
 import { isParkedTag, type Parked } from './parked.ts'
 import type { Progress } from './progress.ts'
@@ -11,7 +11,7 @@ import { type Care, createUnpacking } from './unpacking.ts'
 /** A subscription that has not ended. */
 export interface Subscribed {
   readonly queue: string
-  /** Messages that have come and are not delivered yet, packed ones as one. */
+  /** Messages that have come and are not delivered yet. */
   readonly waiting: number
 }
 
@@ -80,7 +80,9 @@ export async function subscribe(
       if (early.push(received) === 1) void tell()
       return
     }
-    unpacking.add(received.deliveryTag, redeliveriesOf(received), () => messagesOf(received, partition))
+    unpacking.add(received.deliveryTag, redeliveriesOf(received), countOf(received), () =>
+      messagesOf(received, partition),
+    )
   }
 
   /** With the first delivery we are active, and whoever was before parks nothing any more. */

@@ -31,8 +31,8 @@ export interface Care {
 
 /** Takes frames apart into deliveries, and says which AMQP messages are settled with them. */
 export interface Unpacking {
-  /** Delivers what `unpack` gives, now or when there is credit. */
-  add(deliveryTag: number, redeliveries: number, unpack: () => readonly StoredMessage[]): void
+  /** Delivers what `unpack` gives, `count` messages, now or when there is credit. */
+  add(deliveryTag: number, redeliveries: number, count: number, unpack: () => readonly StoredMessage[]): void
   /** The message of a delivery that is not settled. */
   find(tag: number): StoredMessage | undefined
   /** @returns the delivery tags of AMQP messages of which nothing is open any more. */
@@ -41,7 +41,7 @@ export interface Unpacking {
   deliver(): void
   /** The lowest delivery tag of which something is open. */
   readonly lowestOpen: number | undefined
-  /** Messages that wait here for credit, packed ones as one. */
+  /** Messages that wait here for credit. */
   readonly waiting: number
   /** Delivers nothing from now on, and forgets all. */
   stop(): void
@@ -149,9 +149,17 @@ export function createUnpacking(
   const frameOf = (tag: number) => frames.get(Math.floor(tag / placesPerFrame))
 
   return {
-    add(deliveryTag, redeliveries, unpack) {
+    add(deliveryTag, redeliveries, count, unpack) {
       if (stopped) return
-      const frame: Frame = { deliveryTag, redeliveries, unpack, parts: undefined, open: 1, next: 0, resumed: undefined }
+      const frame: Frame = {
+        deliveryTag,
+        redeliveries,
+        unpack,
+        parts: undefined,
+        open: count,
+        next: 0,
+        resumed: undefined,
+      }
       frames.set(deliveryTag, frame)
       pending.push(frame)
       deliver()
@@ -183,8 +191,8 @@ export function createUnpacking(
     get waiting() {
       let waiting = 0
       for (let at = 0; at < pending.size; at++) {
-        const { parts, next } = pending.peek(at)!
-        waiting += parts ? parts.length - next : 1
+        const { parts, next, open } = pending.peek(at)!
+        waiting += parts ? parts.length - next : open
       }
       return waiting
     },
