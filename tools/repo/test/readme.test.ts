@@ -40,6 +40,12 @@ it('an example that throws fails with what it wrote to stderr', async () => {
   await expect(run('```ts\nthrow new Error("no such server")\n// never\n```\n')).rejects.toThrow('no such server')
 })
 
+it('an example of a section can be asked for by its heading', () => {
+  const readme = '```ts\n1\n// first\n```\n\n## Twice\n\nso:\n\n```ts\n2\n// second\n```\n'
+  expect(exampleOf(readme, '## Twice')).toEqual({ code: '2\n// second\n', promised: 'second' })
+  expect(() => exampleOf(readme, '## Thrice')).toThrow('no section "## Thrice"')
+})
+
 it('a README without an example, or without a promise, is an error', () => {
   expect(() => exampleOf('# x\n```js\n1\n```\n')).toThrow('no ts block')
   expect(() => exampleOf('```ts\nlet a = 1 // one\n```\n')).toThrow('no comment')
