@@ -18,6 +18,8 @@ export interface SimulatedNode {
   offsetMs: number
   /** The operations that have been carried out, as `v s.1 …`, in their order. */
   readonly done: readonly string[]
+  /** The calls that brought them. */
+  readonly calls: number
   ownerOf(key: string): string | undefined
 }
 
@@ -33,6 +35,8 @@ interface Waiter {
 interface Value {
   last: number
   owner: string | undefined
+  /** Whose ttl has ended; until somebody else gets it, or it is given back. */
+  past: string | undefined
   untilMs: number
   sinceMs: number
   tokens: number
@@ -62,16 +66,16 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
   let values = new Map<string, Value>()
   const listeners = new Map<string, Set<(message: string) => void>>()
   const done: string[] = []
+  let calls = 0
 
   /** What one call sees of the node. */
-  const visit = (markerKey: string, [epochText, terms = '', check]: string[]) => {
+  const visit = (markerKey: string, [, terms = '', check]: string[]) => {
     const wallMs = clock.wallMs() + node.offsetMs
     const us = Math.floor(wallMs * 1_000)
     const now = Math.floor(wallMs)
     const upMs = Math.floor((clock.nowMs() - bootMs) / 1_000) * 1_000
     const [claimMs, ttlMaxMs] = terms.split(' ').map(Number) as [number, number]
     const channels = terms.split(' ').slice(2).join(' ')
-    if (epochText === undefined) throw new Error('ERR no epoch')
     let marker = markers.get(markerKey)
     if (!marker) {
       marker = { ready: false, run, sinceMs: now, high: 0, floor: 0, empty: true }
@@ -81,16 +85,19 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
 
     const load = (key: string): Value => {
       const value = values.get(key) ?? {
-        ...{ last: mark.floor, owner: undefined, untilMs: 0, sinceMs: 0 },
+        ...{ last: mark.floor, owner: undefined, past: undefined, untilMs: 0, sinceMs: 0 },
         ...{ tokens: 1, from: '-', label: '', queue: [] },
       }
       values.set(key, value)
-      if (value.untilMs <= now) value.owner = undefined
+      if (value.untilMs <= now) {
+        value.past = value.owner ?? value.past
+        value.owner = undefined
+      }
       return value
     }
-    const leftOf = (value: Value) => (value.owner === undefined ? 0 : value.untilMs - now)
+    const leftOf = ({ owner, untilMs }: Value) => (owner === undefined ? 0 : untilMs - now)
     const take = (value: Value, id: string, from: string, ttlMs: number, tokens: number, label: string) => {
-      Object.assign(value, { owner: id, from, untilMs: now + ttlMs, sinceMs: now, tokens, label })
+      Object.assign(value, { owner: id, past: undefined, from, untilMs: now + ttlMs, sinceMs: now, tokens, label })
       mark.high = Math.max(mark.high, value.last)
     }
     const serve = (key: string, value: Value, after: string, me?: string) => {
@@ -109,9 +116,9 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
         if (!isMe) for (const hear of hears!) hear(message)
       }
     }
-    const leave = (value: Value, id: string) => {
-      const at = value.queue.findIndex((waiter) => waiter.id === id)
-      if (at >= 0) value.queue.splice(at, 1)
+    const leave = ({ queue }: Value, id: string) => {
+      const at = queue.findIndex((waiter) => waiter.id === id)
+      if (at >= 0) queue.splice(at, 1)
     }
 
     const operations: Record<string, (key: string, text: string) => unknown> = {
@@ -144,11 +151,11 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
       f(key, text) {
         const [id, after] = text.split(' ') as [string, string?]
         const value = load(key)
-        const [then, was] = free({ owner: value.owner, last: value.last }, id)
+        const [then, freed] = free({ owner: value.owner, last: value.last }, id)
+        const was = freed || value.past === id
         let passed = false
-        if (was) value.owner = then.owner
+        if (was) Object.assign(value, { owner: then.owner, past: undefined })
         else leave(value, id)
-        if (was && value.queue.length === 0) return 1
         const handedOver = !was && value.owner !== undefined && value.from === id
         if (handedOver) value.from = '-'
         if (value.owner === undefined && mark.ready) {
@@ -215,6 +222,9 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
   const node: SimulatedNode = {
     offsetMs: 0,
     done,
+    get calls() {
+      return calls
+    },
     ownerOf: (key) => {
       const value = values.get(key)
       return value && value.untilMs > clock.wallMs() + node.offsetMs ? value.owner : undefined
@@ -227,6 +237,7 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
       const execute = (count: number, rest: (string | number)[]) => {
         const keys = rest.slice(0, count) as string[]
         const args = rest.slice(count).map(String)
+        calls++
         const carryOut = visit(keys[0]!, args)
         return args.slice(3).map((operation, at) => carryOut(operation, keys[at + 1]!))
       }
@@ -238,12 +249,9 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
           await travel()
           return reply
         },
-        async eval(_, count, ...rest) {
-          await travel()
+        async eval(_, ...rest) {
           knowsScript = true
-          const reply = execute(count, rest)
-          await travel()
-          return reply
+          return await this.evalsha(script.sha, ...rest)
         },
         duplicate() {
           let hears: ((channel: string, message: string) => void) | undefined

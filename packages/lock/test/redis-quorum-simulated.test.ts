@@ -86,14 +86,13 @@ describe('a new service', () => {
     expect(await granted).not.toBeNull()
   })
 
-  it('nodes that are emptied just before they are admitted stay out', async () => {
+  it.each([1, 2])('nodes that are emptied after report %i, before they are admitted, stay out', async (report) => {
     const { nodes, session, settled, clock } = await simulatedQuorum(3, { isNew: true })
     const asked = settled(session(() => 100, { callMs: 10_000 }).tryAcquire('k'))
     const reports = (at: number) => nodes[at]!.done.filter((one) => one.startsWith('p')).length
-    while (reports(2) < 2) await clock.settle()
+    while (reports(2) < report) await clock.settle()
     nodes[1]!.flush()
     nodes[2]!.flush()
     expect((await asked).error).toMatchObject({ code: 'UNAVAILABLE' })
-    expect(nodes[0]!.done.filter((one) => one.startsWith('a'))).toHaveLength(1)
   })
 })

@@ -92,6 +92,8 @@ local function load(key)
         if tonumber(untilMs) > now then
           state.owner, state.untilMs, state.since, state.tokens = owner, tonumber(untilMs), tonumber(since), tonumber(tokens)
           state.from, state.label = from, label
+        else
+          state.past = owner
         end
         return state
       end

@@ -11,7 +11,7 @@ import { head, now, prelude } from './node-state.ts'
 
 // Releases, and then votes, of keys for which nobody waits, in the order in which they came, up to the first operation
 // that is something else. A function costs as much as a command to define, so there is none here. In the general way,
-// below, it takes the server three times as long. A release does not ask whether the ttl has ended: its sender knows.
+// below, it takes the server three times as long.
 const plainReleases = `
 local done = 3
 for n = 4, #ARGV do
@@ -110,13 +110,13 @@ local function vote(key, text)
   if state.owner == id then return state.last end
   return { NO, left(state), state.owner }
 end
--- f, free: id, and after whom the next one comes where that is not the id; 4 where a next one was called
+-- f, free, also where its ttl has ended, which its sender knows better: id, and after whom the next one comes where that is not the id; 4 where a next one was called
 local function free(key, text)
   local state, err = load(key)
   if err then return err end
   local id, after = match(text, '^(%S+) ?(%S*)$')
   local was = 0
-  if state.owner == id then
+  if state.owner == id or state.past == id then
     was, state.owner = 1, nil
   else
     if state.queue then leave(key, id) end

@@ -106,6 +106,22 @@ it('the script follows the rules, whatever comes in whatever order', async () =>
   }
 })
 
+it.each(['plain', 'general'])(
+  'a release says whether nobody has had the key since, also where the ttl has ended: the %s way',
+  async (way) => {
+    const key = `late ${way}`
+    const last = Number(await ask(key, 'v s.a s.a - 0 1 1 0 '))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const release = (id: string) => {
+      if (way === 'general') node.send('none', 'i')
+      return ask(key, `f ${id}`)
+    }
+    expect([await release('s.b'), await release('s.a'), await release('s.a')]).toEqual([0, 1, 0])
+    expect(await ask(key, 'v s.b s.b - 0 1 1000 0 ')).toBe(last + 1)
+    expect(await release('s.a')).toBe(0)
+  },
+)
+
 it('the node of the simulation does what the script does, with a queue and with notices', async () => {
   const seed = Number(process.env['HEADRACE_SEED'] ?? Date.now() % 1e9)
   const random = seededRandom(seed)
