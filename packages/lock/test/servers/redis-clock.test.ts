@@ -53,7 +53,7 @@ it('a clock of the server that is set back by an hour: tokens go on growing, and
 
 it('a clock of the server that is set forward by an hour: who holds is fenced by the next one, and finds out', async () => {
   const clock = serverClock()
-  const [a, b] = [locksOn(clock.through(connect()), { ttlMs: 3_000 }), locksOn(clock.through(connect()))]
+  const [a, b] = [locksOn(clock.through(connect()), { ttlMs: 1_200 }), locksOn(clock.through(connect()))]
   const lease = await a.acquire('k')
   const waiting = b.acquire('k', { waitMs: 30_000 })
   await until(async () => (await queued(a, 'k')) === 1)

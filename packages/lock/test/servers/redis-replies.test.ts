@@ -111,7 +111,7 @@ it('a release whose reply is lost frees the key once, and never that of the next
 
 it.each([0, 20])('a renewal whose reply is lost costs no lease (the client repeats it %i times)', async (repeats) => {
   const { locks, others, before } = await sides({ maxRetriesPerRequest: repeats })
-  const lease = await locks.acquire('k', { ttlMs: 3_000 })
+  const lease = await locks.acquire('k', { ttlMs: 2_000 })
   proxy.loseReply()
   await until(() => proxy.lost === before + 1)
   const holders = async () => (await others.inspect('k'))?.holders ?? []

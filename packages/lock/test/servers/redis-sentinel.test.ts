@@ -84,7 +84,7 @@ async function locksThrough(client: string, options: LocksOptions = {}): Promise
 
 /** Three who wait for a key, and what they found when they had it. */
 async function held(client: string) {
-  const holder = await locksThrough('ioredis')
+  const holder = await locksThrough('ioredis', { ttlMs: 8_000 })
   const crowd = await locksThrough(client, { waitMs: 90_000, handoverMax: 0 })
   const lease = await holder.acquire(client)
   const served: { n: number; token: bigint }[] = []
@@ -129,7 +129,7 @@ describe('redis behind sentinels: a fail-over while keys are held and waited for
   it.for([0, 1])('leases that the replica knows go on, and who waits is served in order (client %i)', async (n) => {
     const { client, holder, lease, served, waiting } = known[n]!
     // It has been renewed at the new primary.
-    await until(async () => ((await holder.inspect(client).catch(() => null))?.holders[0]?.leftMs ?? 0) > 9_000)
+    await until(async () => ((await holder.inspect(client).catch(() => null))?.holders[0]?.leftMs ?? 0) > 7_200)
     expect(lease.held).toBe(true)
     expect(await lease.release()).toBe(true)
     await Promise.all(waiting)
