@@ -22,6 +22,7 @@ import type { Endpoint } from './endpoint.ts'
 import { type Explanation, explain } from './explain.ts'
 import { gate } from './gate.ts'
 import { createEjection, type Ejection, type EjectionEvent, type EjectionOptions } from './health/ejection.ts'
+import { type HealthCheckEvent, type HealthCheckOptions, startHealthChecks } from './health/health-checks.ts'
 import { residenceMs } from './load/little.ts'
 import type { Load } from './load/load.ts'
 import { createPace } from './load/pace.ts'
@@ -43,6 +44,8 @@ export type BalancerEvent =
   /** Attempt number `attempt` was sent to `endpoint`, because an earlier one takes long. */
   | { readonly type: 'hedge'; readonly endpoint: string; readonly attempt: number }
   | RefusedEvent
+  /** An endpoint did not pass a health check. */
+  | HealthCheckEvent
 
 export interface BalancerOptions {
   /** {@link little} by default. */
@@ -54,6 +57,8 @@ export interface BalancerOptions {
   readonly slowStartMs?: number | undefined
   /** When endpoints are put out for a while; false for never. */
   readonly ejection?: EjectionOptions | false | undefined
+  /** Asks the endpoints now and then whether they are well, until the balancer is closed; never by default. */
+  readonly healthCheck?: HealthCheckOptions | undefined
   /** What retries and hedges together may add to the calls. */
   readonly retryBudget?: BudgetOptions | undefined
   readonly clock?: Clock | undefined
@@ -114,7 +119,7 @@ export function createBalancer<Metadata = unknown>(
   options: BalancerOptions = {},
 ): Balancer<Metadata> {
   const { policy = little(), clock = systemClock, random = cryptoRandom, slowStartMs = 4_000 } = options
-  const { ejection: ejectionOptions = {}, retryBudget = {} } = options
+  const { ejection: ejectionOptions = {}, retryBudget = {}, healthCheck } = options
   const observe = guardObserver(options.observe)
   checkNumber('slowStartMs', slowStartMs, { min: 0 })
   const pace = createPace(clock.nowMs(), (answers, latencySumMs, elapsedMs) =>
@@ -168,6 +173,11 @@ export function createBalancer<Metadata = unknown>(
     room.serveAll()
   }
 
+  if (healthCheck) {
+    if (!ejection) throw new TypeError('healthCheck needs ejection, which must not be false then')
+    const { signal } = closing
+    startHealthChecks({ healthCheck, members: membership.known, ejection, clock, random, observe, signal })
+  }
   if (discovery.initial) apply(discovery.initial)
   // Ends with the discovery or the balancer, and keeps every failure to itself.
   void follow(discovery, {

@@ -9,6 +9,7 @@ import { consulDiscovery } from './discovery/consul/discovery.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import { dnsDiscovery } from './discovery/dns.ts'
 import { staticEndpoints } from './discovery/static.ts'
+import { httpCheck } from './http-check.ts'
 import { balancedProxy } from './proxy.ts'
 
 const usage = `headrace-balance: an HTTP proxy before the endpoints of a service
@@ -17,6 +18,7 @@ const usage = `headrace-balance: an HTTP proxy before the endpoints of a service
   --service NAME            those that Consul knows, or
   --dns NAME[:PORT]         those that DNS knows: A and AAAA with a port, SRV without
   --consul URL              the agent; CONSUL_HTTP_ADDR or http://127.0.0.1:8500 by default
+  --check PATH              asks each endpoint for this every 5 s: an answer below 400 says that it is well
   --listen [HOST:]PORT      127.0.0.1:8080 by default
 `
 
@@ -40,11 +42,16 @@ export async function startProxy(
       service: { type: 'string' },
       dns: { type: 'string' },
       consul: { type: 'string', default: environment['CONSUL_HTTP_ADDR'] || 'http://127.0.0.1:8500' },
+      check: { type: 'string' },
       listen: { type: 'string', default: '127.0.0.1:8080' },
     },
   })
   const [host, port] = hostAndPort('--listen', values.listen)
-  const balancer = createBalancer<unknown>(discoveryOf(values, environment['CONSUL_HTTP_TOKEN']))
+  const { check } = values
+  const balancer = createBalancer<unknown>(
+    discoveryOf(values, environment['CONSUL_HTTP_TOKEN']),
+    check === undefined ? {} : { healthCheck: { check: httpCheck(check) } },
+  )
   const server = createServer(balancedProxy(balancer))
   server.listen(port, host)
   await once(server, 'listening')

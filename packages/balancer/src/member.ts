@@ -7,7 +7,9 @@ export type Health = 'in' | 'out' | 'probe'
 /** What ejection remembers of an endpoint that has failed. */
 export interface HealthRecord {
   health: Health
+  /** Of work. */
   failuresInRow: number
+  checksFailedInRow: number
   /** Ejections since it last stayed in. */
   ejections: number
   /** When the pause of the last ejection ends. */

@@ -10,6 +10,9 @@ import { pipeline } from 'node:stream/promises'
 import { HeadraceError, isHeadraceError } from '@headrace/core'
 import type { Balancer } from './balancer.ts'
 import { outcomeOfError } from './call.ts'
+import { httpAddress } from './http-address.ts'
+
+export { httpCheck } from './http-check.ts'
 
 export interface BalancedProxyOptions {
   /** For a whole request, all attempts and the answer included. 60 s by default. */
@@ -56,10 +59,10 @@ async function forward(
   to: { readonly address: string; readonly signal: AbortSignal; readonly agent: Agent; readonly broken: () => void },
 ): Promise<void> {
   const { address, signal, agent, broken } = to
-  const { host: authority, hostname, port } = new URL(address.includes('://') ? address : `http://${address}`)
+  const { authority, host, port } = httpAddress(address)
   const upstream = request({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port || 80,
+    host,
+    port,
     method: incoming.method,
     path: incoming.url,
     headers: forwardedHeaders(incoming),

@@ -4,7 +4,7 @@ import type { Outcome } from '../load/load.ts'
 import { type HealthRecord, healthOf, type Member } from '../member.ts'
 
 export interface EjectionOptions {
-  /** So many failures in a row put an endpoint out. 5 by default. */
+  /** So many failures in a row put an endpoint out, be it of work or of checks. 5 by default. */
   readonly failures?: number | undefined
   /** So many times the median of all in residence time put it out, too. Off (Infinity) by default. */
   readonly latencyFactor?: number | undefined
@@ -15,15 +15,15 @@ export interface EjectionOptions {
   readonly pauseMaxMs?: number | undefined
 }
 
-export type EjectionEvent =
-  /** It gets nothing for `pauseMs`, and then one piece of work as a probe. */
-  | {
-      readonly type: 'ejected'
-      readonly endpoint: string
-      readonly why: 'failures' | 'latency' | 'probe'
-      readonly pauseMs: number
-    }
-  | { readonly type: 'readmitted'; readonly endpoint: string }
+export type EjectionEvent = EjectedEvent | { readonly type: 'readmitted'; readonly endpoint: string }
+
+/** It gets nothing for `pauseMs`, and then one piece of work as a probe. */
+export interface EjectedEvent {
+  readonly type: 'ejected'
+  readonly endpoint: string
+  readonly why: 'failures' | 'checks' | 'latency' | 'probe'
+  readonly pauseMs: number
+}
 
 export interface Ejection<Metadata> {
   /** When {@link revive} has something to do. */
@@ -32,6 +32,8 @@ export interface Ejection<Metadata> {
   admits(member: Member<Metadata>): boolean
   picked(member: Member<Metadata>): void
   ended(member: Member<Metadata>, outcome: Outcome, nowMs: number): void
+  /** A health check has ended. */
+  checked(member: Member<Metadata>, isWell: boolean, nowMs: number): void
   /** Lets those probe whose pause is over. */
   revive(nowMs: number): void
 }
@@ -64,16 +66,17 @@ export function createEjection<Metadata>(options: {
   let endedSinceCheck = 0
 
   function recordOf(member: Member<Metadata>): HealthRecord {
-    member.record ??= { health: 'in', failuresInRow: 0, ejections: 0, untilMs: 0, probing: false }
+    member.record ??= { health: 'in', failuresInRow: 0, checksFailedInRow: 0, ejections: 0, untilMs: 0, probing: false }
     return member.record
   }
 
-  function eject(member: Member<Metadata>, why: 'failures' | 'latency' | 'probe', nowMs: number): void {
+  function eject(member: Member<Metadata>, why: EjectedEvent['why'], nowMs: number): void {
     const record = recordOf(member)
     if (record.health === 'in' && !mayEject()) return
     const pauseMs = longestPauseMs(record) * (1 - random.next() / 2)
     record.ejections++
     record.failuresInRow = 0
+    record.checksFailedInRow = 0
     record.health = 'out'
     record.probing = false
     record.untilMs = nowMs + pauseMs
@@ -125,11 +128,28 @@ export function createEjection<Metadata>(options: {
         else if (record.health === 'in' && ++record.failuresInRow >= failures) eject(member, 'failures', nowMs)
       } else {
         const { record } = member
-        if (record) recovered(member, record, outcome, nowMs)
+        if (record) {
+          recovered(member, record, outcome, nowMs)
+          if (outcome === 'success') record.failuresInRow = 0
+        }
       }
       if (latencyFactor === Number.POSITIVE_INFINITY || ++endedSinceCheck < checkEvery()) return
       endedSinceCheck = 0
       checkLatencies(nowMs)
+    },
+    // Work and checks are counted apart: one that answers its checks may fail all its work, and one that still works may say that
+    // it is about to leave. Neither must hide what the other has seen.
+    checked(member, isWell, nowMs) {
+      if (isWell) {
+        const { record } = member
+        if (!record) return
+        recovered(member, record, 'success', nowMs)
+        record.checksFailedInRow = 0
+        return
+      }
+      const record = recordOf(member)
+      if (record.health === 'probe') eject(member, 'probe', nowMs)
+      else if (record.health === 'in' && ++record.checksFailedInRow >= failures) eject(member, 'checks', nowMs)
     },
     revive(nowMs) {
       ejection.dueMs = Number.POSITIVE_INFINITY
@@ -159,10 +179,9 @@ export function createEjection<Metadata>(options: {
         observe?.({ type: 'readmitted', endpoint: member.endpoint.id })
       }
       refresh()
-    } else if (outcome === 'success') {
-      record.failuresInRow = 0
+    } else if (record.ejections > 0 && outcome === 'success' && nowMs > record.untilMs + longestPauseMs(record)) {
       // It has stayed in for as long as its next pause would be: what was before is forgotten.
-      if (record.ejections > 0 && nowMs > record.untilMs + longestPauseMs(record)) record.ejections = 0
+      record.ejections = 0
     }
   }
 
