@@ -13,7 +13,7 @@ import type { Message } from './message.ts'
 import { visibleHeaders } from './own-headers.ts'
 import type { Answers } from './replies.ts'
 import { type HandlerContext, Run } from './run.ts'
-import { createIntake } from './source.ts'
+import { createIntake, type Source } from './source.ts'
 import { createVerdicts } from './verdicts.ts'
 
 /** The part of consuming in which one message at a time and batches differ. */
@@ -63,6 +63,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   const hurry = new AbortController()
   let closing: Promise<{ abandoned: number }> | undefined
   let draining = false
+  let paused = false
   let drained: (() => void) | undefined
   let scheduled = false
   let starting = false
@@ -94,7 +95,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     // A handler that answers at once ends inside the loop, which then goes on by itself: no recursion.
     if (starting) return
     starting = true
-    while (!draining && runs.size < concurrency && lanes.ready > 0 && !linger.for(lanes.ready)) {
+    while (!draining && !paused && runs.size < concurrency && lanes.ready > 0 && !linger.for(lanes.ready)) {
       start(new Run(lanes.take(sizeMax)))
     }
     starting = false
@@ -215,24 +216,40 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
           emit?.({ type: 'lost', queue, partition, delayMs, cause })
         },
         ended(source, cause) {
-          lanes.drop(source)
-          for (const run of runs.items()) {
-            const touched = run.stretches.some(({ items }) => items.some((item) => item.source === source))
-            if (touched) run.abort(gone(cause))
-          }
+          lanes.drop((item) => item.source === source)
+          for (const run of runs.items()) if (itemsOf(run, source).length > 0) run.abort(gone(cause))
         },
       },
     ),
   )
+  const itemsOf = ({ stretches }: Run<Body>, source: Source) =>
+    stretches.flatMap(({ items }) => items.filter((item) => item.source === source))
+  const runningOf = (source: Source) =>
+    [...runs.items()].flatMap((run) => itemsOf(run, source).map(({ delivery }) => delivery.tag))
   const gone = (cause: unknown) =>
     new HeadraceError('LOST', `the delivery from queue "${queue}" ended before the handler`, { cause })
 
+  /** Handles what would come again with messages that are settled already; what else waits is given back. */
+  async function finishBegun(begun: readonly Promise<{ readonly done: Promise<void> }>[], leftMs: () => number) {
+    const { signal } = hurry
+    paused = true
+    const finishing = await within(clock, leftMs(), Promise.all(begun), { signal })
+    lanes.drop(({ source, delivery }) => !source.keeps(delivery.tag))
+    paused = false
+    schedule()
+    await within(clock, leftMs(), Promise.all(finishing.map(({ done }) => done)), { signal })
+  }
+
   async function drain(): Promise<{ abandoned: number }> {
+    const endMs = clock.nowMs() + drainMs
+    const leftMs = () => Math.max(0, endMs - clock.nowMs())
+    const begun = intakes.flatMap((intake) => intake.finish(runningOf) ?? [])
+    if (begun.length > 0) await finishBegun(begun, leftMs).catch(() => {})
     draining = true
     lanes.drop()
     linger.stop()
     const idle = runs.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (drained = resolve))
-    await within(clock, drainMs, idle, { signal: hurry.signal }).catch(() => {})
+    await within(clock, leftMs(), idle, { signal: hurry.signal }).catch(() => {})
     const abandoned = runs.size
     for (const run of runs.items()) {
       run.ended = true

@@ -144,8 +144,20 @@ export interface Subscription {
    * parked until they are settled. Called again, also for another key, when those before are settled.
    */
   unpark?(key: string, max: number): Promise<readonly Delivery[]>
+  /**
+   * Where messages are kept together: from now on delivers only those without which others that are settled, or are
+   * `running`, would come again.
+   */
+  finish?(running: readonly number[]): Finishing
   /** Ends the subscription. Unsettled messages are delivered again, in their old order and before younger ones. */
   close(): Promise<void>
+}
+
+export interface Finishing {
+  /** Whether a delivery is one of those. */
+  keeps(tag: number): boolean
+  /** When all of them are settled, or the subscription has ended. */
+  readonly done: Promise<void>
 }
 
 export interface Settlement {

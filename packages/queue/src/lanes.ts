@@ -61,7 +61,7 @@ export interface Lanes {
   /** Frees the lane of a stretch and gives out what waits there. */
   clear(stretch: Stretch): readonly Item[]
   /** Forgets what waits and belongs to `source`, or everything. What runs stays. */
-  drop(source?: Source): void
+  drop(leaves?: (item: Item) => boolean): void
   /** Messages that could be taken now. */
   readonly ready: number
   /** Messages that wait, also behind a running or paused one. */
@@ -211,10 +211,10 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       forget(lane)
       return rest
     },
-    drop(source) {
+    drop(leaves = () => true) {
       for (const lane of all.items()) {
         const before = lane.waiting.length
-        const kept = source ? lane.waiting.filter((item) => item.source !== source) : []
+        const kept = lane.waiting.filter((item) => !leaves(item))
         if (kept.length === before && before > 0) continue
         lane.waiting = kept
         waiting -= before - kept.length

@@ -1,11 +1,13 @@
 import { type Backoff, type Clock, throwIfAborted, within } from '@headrace/core'
 import { type Batched, createBatches } from './batches.ts'
-import type { Delivery, QueueDriver, Settlement, Subscription } from './driver.ts'
+import type { Delivery, Finishing, QueueDriver, Settlement, Subscription } from './driver.ts'
 
 /** One subscription to one partition, from its beginning to its end. */
 export interface Source {
   /** Deliveries of it are no longer ours: what is done with them cannot be settled, and they come again. */
   readonly ended: boolean
+  /** Whether others that are settled would come again without it; while the consumer closes. */
+  keeps(tag: number): boolean
   /** Resolves `settled` when the backend has it. */
   settle(settlement: Settlement, settled?: () => void): void
   /** The oldest parked messages of a key; none where the subscription ends over it. */
@@ -13,6 +15,11 @@ export interface Source {
 }
 
 export interface Intake {
+  /**
+   * Subscribes no more, and lets come only what belongs to messages that are settled or `running`.
+   * @returns when there is none of it left; undefined where messages do not belong together.
+   */
+  finish(running: (source: Source) => readonly number[]): Promise<{ readonly done: Promise<void> }> | undefined
   /** Waits for settlements under way, then gives back whatever is unsettled. */
   close(): Promise<void>
 }
@@ -108,6 +115,8 @@ export function createIntake(
       opened = resolve
     })
     const whenIdle: (() => void)[] = []
+    const idle = () => (unsettled === 0 ? Promise.resolve() : new Promise<void>((resolve) => whenIdle.push(resolve)))
+    let finishing: Finishing | undefined
     let unsettled = 0
     const batches = createBatches<Unsettled>({
       sizeMax: 1_000,
@@ -151,6 +160,19 @@ export function createIntake(
           return []
         }
       },
+      keeps: (tag) => finishing?.keeps(tag) ?? false,
+      finish(running) {
+        if (!open || !subscription?.finish) return undefined
+        const { finish } = subscription
+        // What is being settled counts as settled only then.
+        return within(clock, callMs, idle()).then(
+          () => {
+            finishing = finish(running(source))
+            return finishing
+          },
+          () => ({ done: Promise.resolve() }),
+        )
+      },
       opened(made) {
         subscription = made
         opened(made)
@@ -162,8 +184,7 @@ export function createIntake(
         lose(cause)
       },
       async close() {
-        const idle = unsettled === 0 ? Promise.resolve() : new Promise<void>((resolve) => whenIdle.push(resolve))
-        if (open) await within(clock, callMs, idle).catch(() => {})
+        if (open) await within(clock, callMs, idle()).catch(() => {})
         open = false
         if (subscription) await within(clock, callMs, subscription.close()).catch(() => {})
       },
@@ -172,6 +193,10 @@ export function createIntake(
   }
 
   return {
+    finish(running) {
+      stop.abort()
+      return current?.finish(running)
+    },
     async close() {
       stop.abort()
       await ended
@@ -186,6 +211,7 @@ interface Unsettled extends Batched {
 }
 
 interface OpenSource extends Source {
+  finish: Intake['finish']
   opened(subscription: Subscription): void
   end(cause: unknown): void
   close(): Promise<void>

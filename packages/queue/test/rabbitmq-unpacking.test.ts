@@ -83,6 +83,46 @@ describe('taking frames apart', () => {
     expect(opened).toBe(1)
   })
 
+  it('finishes the frames of which something is settled or running, and delivers no other', async () => {
+    const { unpacking, ids, tags, add, settle } = setUp(5)
+    add(1, 'ab')
+    add(2, 'cdef')
+    add(3, 'gh')
+    settle(0, 1, 2)
+    expect(ids.join('')).toBe('abcdefgh')
+    add(4, 'ijkl')
+    expect(ids.join('')).toBe('abcdefgh')
+    settle(3)
+    expect(ids.join('')).toBe('abcdefghi')
+    let over = false
+    const { keeps, done } = unpacking.finish([tags[8]!])
+    void done.then(() => {
+      over = true
+    })
+    expect(tags.map(keeps)).toEqual([...'abcdefghi'].map((id) => 'cdefi'.includes(id)))
+    add(5, 'm')
+    settle(4, 5)
+    settle(8)
+    settle(9)
+    expect(ids.join('')).toBe('abcdefghijkl')
+    await Promise.resolve()
+    expect(over).toBe(false)
+    settle(10, 11)
+    await Promise.resolve()
+    expect(over).toBe(true)
+  })
+
+  it('has nothing to finish where all messages are alone, and no longer when it is stopped', async () => {
+    const alone = setUp(5)
+    alone.add(1, 'a')
+    await alone.unpacking.finish(alone.tags).done
+    const stopped = setUp(5)
+    stopped.add(1, 'ab')
+    const { done } = stopped.unpacking.finish(stopped.tags)
+    stopped.unpacking.stop()
+    await done
+  })
+
   it('stops at a frame that it cannot read', () => {
     const { unpacking, ids, broken, add } = setUp(10)
     unpacking.add(1, 0, 1, () => {

@@ -19,28 +19,33 @@ const markerHeader = 'headrace-marker'
 const empty = Buffer.alloc(0)
 
 /**
+ * How many parked messages there may be. A reader takes all there are, which is at most what a prefetch can say: quorum
+ * queues put what is given back behind what was given back before and not taken again, so that one who takes only some of
+ * it would change the order.
+ */
+const prefetchMax = 65_535
+/** The rest is for the reasons, one for each key, and for markers. */
+export const parkedMax = 50_000
+
+/**
  * Reads the parked messages of a partition from the oldest on, as far as `see` wants to. The queue has a single active
  * consumer, so that whatever another reader held is back, in its order, when the first message comes; and a marker behind
- * the others says that there are no more. Closing gives back, in their order, those that were not acknowledged.
- * @param windowMax how many may be looked at; 0 is all of them.
- * @returns whether it has seen all that it wanted.
+ * the others says that there are no more. Closing the channel gives back, in their order, those that were not acknowledged.
+ * @param broken is told when it ends without that.
  */
 export async function readParked(
   { open, store, queue, partition }: ParkedContext,
-  windowMax: number,
   see: (received: AsyncMessage, channel: Channel) => 'enough' | undefined,
   broken: (cause: unknown) => void,
-): Promise<{ readonly channel: Channel; readonly complete: boolean }> {
+): Promise<Channel> {
   const channel = await open()
-  const name = parkedQueue(queue, partition)
   const nonce = randomId(cryptoRandom)
   let reading = true
-  let seen = 0
   try {
-    const complete = await new Promise<boolean>((resolve, reject) => {
-      const end = (all: boolean) => {
+    await new Promise<void>((resolve, reject) => {
+      const end = () => {
         reading = false
-        resolve(all)
+        resolve()
       }
       const fail = (cause: unknown) => {
         if (reading) reject(cause)
@@ -50,27 +55,32 @@ export async function readParked(
       const receive = (received: AsyncMessage) => {
         if (!reading) return
         const marker = received.headers?.[markerHeader]
-        if (marker !== undefined) channel.basicAck({ deliveryTag: received.deliveryTag })
-        if (marker === nonce) return end(true)
-        // One that was left by a reader that was cut short.
-        if (marker !== undefined) return
-        seen++
-        if (see(received, channel) === 'enough') end(true)
-        else if (seen === windowMax) end(false)
+        if (marker === undefined) {
+          if (see(received, channel) === 'enough') end()
+          return
+        }
+        // Others were left by readers that had seen enough.
+        channel.basicAck({ deliveryTag: received.deliveryTag })
+        if (marker === nonce) end()
       }
       channel.on('close', () => fail(new Error('the channel was closed')))
       channel.on('basic.cancel', (_tag, cause: unknown) => fail(cause))
       const start = async () => {
-        await channel.basicQos({ prefetchCount: windowMax })
-        await channel.basicConsume({ queue: name }, receive)
-        await store([{ routingKey: name, mandatory: true, durable: true, headers: { [markerHeader]: nonce } }, empty])
+        await channel.basicQos({ prefetchCount: prefetchMax })
+        await channel.basicConsume({ queue: parkedQueue(queue, partition) }, receive)
+        await store(toMarker(queue, partition, nonce))
       }
       start().catch(fail)
     })
-    return { channel, complete }
+    return channel
   } catch (error) {
     reading = false
     void channel.close()
     throw error
   }
 }
+
+export const toMarker = (queue: string, partition: number, nonce: string): [Envelope, Buffer] => [
+  { routingKey: parkedQueue(queue, partition), mandatory: true, durable: true, headers: { [markerHeader]: nonce } },
+  empty,
+]

@@ -5,7 +5,7 @@ import type { DeadInfo, Delivery, Park, ParkedKey, Settlement } from '../driver.
 import { overflowed } from '../failures.ts'
 import { fromEnvelope, parsed, type StoredMessage, toEnvelope } from './envelope.ts'
 import { parkedQueue } from './names.ts'
-import { type ParkedContext, readParked } from './parked-reading.ts'
+import { type ParkedContext, parkedMax, readParked, toMarker } from './parked-reading.ts'
 
 /** Why a key is parked: a message of its own behind the parked ones, because those cannot be changed. The last one counts. */
 interface Why {
@@ -42,10 +42,12 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
   let channel: Channel | undefined
   let closing: Promise<unknown> = Promise.resolve()
   let closed = false
+  /** Acknowledgements that may be lost when the channel is closed. */
+  let unsure = 0
   let count = 0
   let lastTag = 0
 
-  async function take(key: string, want: number, windowMax: number): Promise<readonly Delivery[]> {
+  async function take(key: string, want: number): Promise<readonly Delivery[]> {
     const deliveries: Delivery[] = []
     const see = (received: AsyncMessage, from: Channel) => {
       const why = whyOf(received)
@@ -59,36 +61,48 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
       deliveries.push({ tag, message, redeliveries: 0 })
       return deliveries.length === want ? 'enough' : undefined
     }
-    const lost = (cause: unknown) => given.size > 0 && broken(cause)
-    const reading = await readParked(context, windowMax, see, lost)
-    channel = reading.channel
+    channel = await readParked(context, see, (cause) => given.size > 0 && broken(cause))
     // Nobody else could read them, if it stayed open.
-    if (closed) {
-      await giveBack()
-      throw new Error('the subscription has ended')
-    }
-    if (deliveries.length > 0) return deliveries
-    await giveBack()
-    // Others are parked before them: as many as it takes, once.
-    return reading.complete ? [] : take(key, want, 0)
+    if (closed || deliveries.length === 0) await giveBack()
+    if (closed) throw new Error('the subscription has ended')
+    return deliveries
   }
 
   async function giveBack(): Promise<void> {
     given.clear()
-    if (channel) closing = channel.close()
+    const open = channel
     channel = undefined
+    if (open) closing = finish(open)
     await closing
   }
 
-  async function conclude({ tag, dead, park }: Settlement): Promise<void> {
-    const parked = given.get(tag)
-    if (!parked) return
-    const { message, deliveryTag } = parked
-    if (dead) await bury(message, dead)
-    if (park?.because) await store(toWhy(message, park.because))
-    if (!given.delete(tag) || park) return
+  async function finish(open: Channel): Promise<void> {
+    if (open.active && unsure > 0) await makeSure().catch(() => {})
+    await open.close()
+  }
+
+  /**
+   * A channel sends a quorum queue no more than 32 acknowledgements ahead of its answers, and loses the others when it is
+   * closed. Whatever was sent before a message that is confirmed has been answered.
+   */
+  async function makeSure(): Promise<void> {
+    unsure = 0
+    await store(toMarker(queue, partition, 'sure'))
+  }
+
+  /** What has to be stored before it is settled. */
+  async function prepare({ tag, dead, park }: Settlement): Promise<void> {
+    const message = given.get(tag)?.message
+    if (message && dead) await bury(message, dead)
+    if (message && park?.because) await store(toWhy(message, park.because))
+  }
+
+  async function conclude({ tag, park }: Settlement): Promise<void> {
+    const deliveryTag = given.get(tag)?.deliveryTag
+    if (!given.delete(tag) || park || !deliveryTag) return
     count--
     channel?.basicAck({ deliveryTag })
+    if (++unsure === 30) await makeSure()
   }
 
   const toWhy = ({ id, key }: StoredMessage, because: DeadInfo): [Envelope, Buffer] => {
@@ -108,14 +122,14 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
         count++
         return undefined
       }
-      const reading = await readParked(context, 0, see, () => {})
-      await reading.channel.close()
+      const reading = await readParked(context, see, () => {})
+      await reading.close()
       return [...keys]
     },
     async park(parks) {
       const sent: [Envelope, Buffer][] = []
       for (const [message, { because }] of parks) {
-        if (count >= max) {
+        if (count >= Math.min(max, parkedMax)) {
           await bury(message, because ?? overflowed(0, systemClock.wallMs()))
           continue
         }
@@ -127,11 +141,11 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
     },
     async unpark(key, want) {
       if (channel) throw new Error('those given out before are not settled')
-      // So much may come at once; what is not wanted of it is not kept.
-      return await take(key, want, Math.min(65_535, Math.max(1_000, want * 4)))
+      return await take(key, want)
     },
     async settle(settlements) {
-      await Promise.all(settlements.map(conclude))
+      await Promise.all(settlements.map(prepare))
+      for (const settlement of settlements) await conclude(settlement)
       if (given.size === 0) await giveBack()
     },
     async close() {
@@ -154,7 +168,7 @@ export async function listParked(context: ParkedContext): Promise<ParkedKey[]> {
     else found.set(key, { id, waiting: 1, because: undefined })
     return undefined
   }
-  const reading = await readParked(context, 0, see, () => {})
-  await reading.channel.close()
+  const reading = await readParked(context, see, () => {})
+  await reading.close()
   return [...found].map(([key, rest]) => ({ key, partition, ...rest }))
 }

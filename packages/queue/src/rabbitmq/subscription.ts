@@ -129,6 +129,7 @@ export async function subscribe(
       unpacking.deliver()
     },
     ...(parked && { unpark: parked.unpark }),
+    finish: unpacking.finish,
     async close() {
       stop()
       // Before another one can be active, so that it finds all of them.

@@ -1,4 +1,4 @@
-import type { Delivery } from '../driver.ts'
+import type { Delivery, Finishing } from '../driver.ts'
 import { createFifo } from '../fifo.ts'
 import type { StoredMessage } from './envelope.ts'
 import type { Place, Progress } from './progress.ts'
@@ -43,6 +43,8 @@ export interface Unpacking {
   readonly lowestOpen: number | undefined
   /** Messages that wait here for credit. */
   readonly waiting: number
+  /** From now on delivers only what came with messages that are settled already, or with one of these. */
+  finish(tags: readonly number[]): Finishing
   /** Delivers nothing from now on, and forgets all. */
   stop(): void
 }
@@ -68,6 +70,7 @@ export function createUnpacking(
   let delivering = false
   let stopped = false
   let noting = false
+  let finishing: { readonly begun: Set<Frame>; readonly end: () => void } | undefined
 
   function deliver(): void {
     // What is settled at once inside the loop is made up for by the loop.
@@ -144,13 +147,19 @@ export function createUnpacking(
     stopped = true
     frames.clear()
     while (pending.size > 0) pending.shift()
+    finishing?.end()
+  }
+
+  function ended(frame: Frame): void {
+    frames.delete(frame.deliveryTag)
+    if (finishing?.begun.delete(frame) && finishing.begun.size === 0) finishing.end()
   }
 
   const frameOf = (tag: number) => frames.get(Math.floor(tag / placesPerFrame))
 
   return {
     add(deliveryTag, redeliveries, count, unpack) {
-      if (stopped) return
+      if (stopped || finishing) return
       const frame: Frame = {
         deliveryTag,
         redeliveries,
@@ -178,7 +187,7 @@ export function createUnpacking(
         frame.parts[place] = undefined
         unsettled--
         if (--frame.open > 0) continue
-        frames.delete(frame.deliveryTag)
+        ended(frame)
         done.push(frame.deliveryTag)
       }
       return done
@@ -195,6 +204,22 @@ export function createUnpacking(
         waiting += parts ? parts.length - next : open
       }
       return waiting
+    },
+    finish(tags) {
+      const { promise: done, resolve: end } = Promise.withResolvers<void>()
+      const touched = new Set(tags.map(frameOf))
+      const begun = new Set<Frame>()
+      for (const frame of frames.values()) {
+        const { parts, open } = frame
+        if (parts && parts.length > 1 && (open < parts.length || touched.has(frame))) begun.add(frame)
+      }
+      for (let left = pending.size; left > 0; left--) {
+        const frame = pending.shift()!
+        if (begun.has(frame)) pending.push(frame)
+      }
+      finishing = { begun, end }
+      if (begun.size === 0 || stopped) end()
+      return { done, keeps: (tag) => begun.has(frameOf(tag)!) }
     },
     stop,
   }

@@ -87,6 +87,28 @@ describe('messages that wait for one partition of a queue on RabbitMQ', () => {
     await queue.close()
   })
 
+  it('that were begun are finished when their consumer closes, and the others come again: nothing is handled twice', async () => {
+    const name = freshName()
+    const queue = createQueue<number>(driverAt(url()), name, { partitions: 1 })
+    await queue.publishAll(bodies(400))
+    const seen: number[] = []
+    const consumer = queue.consume(
+      async ({ body }) => {
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        seen.push(body)
+      },
+      { prefetch: 20 },
+    )
+    await until(() => seen.length > 50, 'some are handled')
+    expect(await consumer.close()).toEqual({ abandoned: 0 })
+    // Two frames of half of them; of the second nothing was begun.
+    expect(seen).toEqual(numbers(200))
+    queue.consume(({ body }) => seen.push(body))
+    await until(() => seen.length >= 400, 'all are handled')
+    expect(seen).toEqual(numbers(400))
+    await queue.close()
+  })
+
   it('are refused together when the queue is full, each with its own error', async () => {
     const queue = createQueue<number>(driverAt(url()), freshName(), { partitions: 1, depthMax: 2 })
     const results: PromiseSettledResult<void>[] = []
