@@ -90,7 +90,7 @@ export function createQueue<Body, Sent = Body>(
     reconnect: exponentialBackoff({ delayMinMs: 50, delayMaxMs: 5_000, random }),
     callMs,
     emit,
-    answers: replies && createAnswers(replies, clock, callMs),
+    answers: replies && createAnswers(replies, checked),
     declared,
     undeclared,
   }

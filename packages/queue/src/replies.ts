@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { type Clock, within } from '@headrace/core'
 import type { DeadReason, QueueMessage, Reply, ReplyPort } from './driver.ts'
 import { textOf } from './failures.ts'
@@ -17,7 +18,7 @@ export interface Answers {
 export type Answer =
   | { readonly value: unknown }
   | { readonly refused: DeadReason; readonly error: string }
-  /** The handler is done, and what it returned is no JSON. */
+  /** The handler is done, and what it returned is no JSON, or too large. */
   | { readonly unsaid: string }
 
 // Over it an answer is dropped, as if its way had broken: the driver takes nothing any more.
@@ -27,8 +28,26 @@ const sendingMax = 10_000
  * Answers are sent once and never waited for: whoever has none when its time is over asks again under the same id, and the
  * message is handled again.
  */
-export function createAnswers(replies: ReplyPort, clock: Clock, callMs: number): Answers {
+export function createAnswers(
+  replies: ReplyPort,
+  {
+    clock,
+    callMs,
+    messageBytesMax,
+  }: { readonly clock: Clock; readonly callMs: number; readonly messageBytesMax: number },
+): Answers {
   let sending = 0
+
+  function payloadOf(answer: Answer): string {
+    try {
+      const payload = JSON.stringify(answer)
+      const bytes = Buffer.byteLength(payload)
+      if (bytes <= messageBytesMax) return payload
+      return JSON.stringify({ unsaid: `it has ${bytes} bytes, more than ${messageBytesMax}` } satisfies Answer)
+    } catch (error) {
+      return JSON.stringify({ unsaid: textOf(error) } satisfies Answer)
+    }
+  }
 
   function send({ headers }: Pick<QueueMessage, 'headers'>, answer: Answer): void {
     const to = parseReplyTo(headers)
@@ -43,7 +62,8 @@ export function createAnswers(replies: ReplyPort, clock: Clock, callMs: number):
 
   return {
     note(items, results, returned) {
-      for (const [at, item] of items.entries()) {
+      for (let at = 0; at < items.length; at++) {
+        const item = items[at]!
         if (!(replyHeader in item.delivery.message.headers)) continue
         const result = results?.[at]
         if (result?.status !== 'rejected') item.answer = { value: results ? result?.value : returned }
@@ -55,14 +75,6 @@ export function createAnswers(replies: ReplyPort, clock: Clock, callMs: number):
     refused({ delivery: { message } }, reason, error) {
       if (replyHeader in message.headers) send(message, { refused: reason, error })
     },
-  }
-}
-
-function payloadOf(answer: Answer): string {
-  try {
-    return JSON.stringify(answer)
-  } catch (error) {
-    return JSON.stringify({ unsaid: textOf(error) } satisfies Answer)
   }
 }
 

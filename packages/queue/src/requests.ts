@@ -63,17 +63,18 @@ export function createRequests(
       }
       const id = (nextId++).toString(36)
       const answer = Promise.withResolvers<Answer>()
+      // It may fail before anybody listens, while the box is being opened.
+      answer.promise.catch(() => {})
       waiting.set(id, answer)
       const over = new AbortController()
-      const exchange = async () => {
+      const exchange = () => {
         opening ??= open()
-        const { address } = await opening
-        const published = publish(replyTo({ id }, address), over.signal)
-        // It may be there before the confirmation, which then no longer matters.
-        return await Promise.race([answer.promise, published.then(() => answer.promise)])
+        const published = opening.then(({ address }) => publish(replyTo({ id }, address), over.signal))
+        // The answer may be there before the confirmation, which then no longer matters.
+        return Promise.race([answer.promise, published.then(() => answer.promise)])
       }
       try {
-        return valueOf(what, await within(clock, timeoutMs, exchange(), { signal, what }))
+        return saidBy(what, await within(clock, timeoutMs, exchange(), { signal, what }))
       } finally {
         waiting.delete(id)
         // Where nobody waits any more, what was not sent need not be.
@@ -81,17 +82,17 @@ export function createRequests(
       }
     },
     async close() {
-      const box = await opening?.catch(() => undefined)
       failAll(new HeadraceError('CLOSED', 'the queue was closed before the answer; it may have been handled'))
+      const box = await opening?.catch(() => undefined)
       if (box) await within(clock, callMs, box.close()).catch(() => {})
     },
   }
 }
 
-function valueOf(what: string, answer: Answer): unknown {
+function saidBy(what: string, answer: Answer): unknown {
   if ('refused' in answer)
     throw new HeadraceError('REJECTED', `${what} was given up (${answer.refused}): ${answer.error}`)
   if ('unsaid' in answer)
-    throw new HeadraceError('REJECTED', `${what} was handled, but its answer is not JSON: ${answer.unsaid}`)
+    throw new HeadraceError('REJECTED', `${what} was handled, but its answer cannot be sent: ${answer.unsaid}`)
   return answer.value
 }

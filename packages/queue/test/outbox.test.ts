@@ -195,6 +195,20 @@ describe('a relay', () => {
     await one.close()
   })
 
+  it('is not stopped by a row that somebody has broken', async () => {
+    const { db, append, relay, ids, clock, of } = setUp()
+    append('a1', 'a2', 'b1')
+    db.exec("UPDATE headrace_outbox SET payload = '{' WHERE id = 'a1'")
+    const one = relay()
+    await clock.settle()
+    expect(ids()).toEqual(['b1'])
+    expect(of('failed')).toMatchObject([{ error: { name: 'SyntaxError' } }])
+    db.exec("DELETE FROM headrace_outbox WHERE id = 'a1'")
+    await clock.advance(1_000)
+    expect(ids()).toEqual(['b1', 'a2'])
+    await one.close()
+  })
+
   it('survives a database that fails, and tells of it', async () => {
     const { sql, clock, append, relay, ids, of } = setUp()
     append('a1')

@@ -134,8 +134,34 @@ describe('a request', () => {
     queue.consume(() => 1n)
     const answer = outcome(queue.request('a', { id: 'mine' }))
     await clock.settle()
-    expect(await answer).toMatchObject({ code: 'REJECTED' })
+    expect(await answer).toMatchObject({
+      code: 'REJECTED',
+      message: expect.stringContaining('request "mine" was handled, but its answer cannot be sent: TypeError'),
+    })
     expect((await queue.stats()).dead).toBe(0)
+  })
+
+  it('tells of an answer that is larger than a message may be', async () => {
+    const { clock, queue } = setUp({ messageBytesMax: 1_000 })
+    queue.consume(() => 'x'.repeat(1_000))
+    const answer = outcome(queue.request('a'))
+    await clock.settle()
+    expect(await answer).toMatchObject({
+      code: 'REJECTED',
+      message: expect.stringContaining('it has 1012 bytes, more than 1000'),
+    })
+  })
+
+  it('is CLOSED also while the box for its answer is being opened', async () => {
+    const { clock, queue } = setUp(
+      {},
+      { wrap: (driver) => ({ ...driver, replies: { ...driver.replies!, open: () => new Promise(() => {}) } }) },
+    )
+    const answer = outcome(queue.request('a'))
+    const closed = queue.close()
+    expect(await answer).toMatchObject({ code: 'CLOSED' })
+    await clock.advance(10_000)
+    await closed
   })
 
   it('has the errors of publishing, and of options that are wrong', async () => {

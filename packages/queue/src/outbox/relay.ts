@@ -12,6 +12,7 @@ import {
   within,
 } from '@headrace/core'
 import type { Outbox } from '../outbox.ts'
+import { sequenceHeaders } from '../sequence.ts'
 import type { Sql } from '../sql.ts'
 import { forget, portionMax, readWaiting, type Waiting } from './table.ts'
 
@@ -126,8 +127,10 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     try {
       return await locks.acquire(`headrace/outbox/${name}`, { signal: closing.signal, waitMs: 30_000 })
     } catch (error) {
-      if (isHeadraceError(error, 'TIMEOUT')) return undefined
-      throw error
+      if (!isHeadraceError(error, 'TIMEOUT')) throw error
+      // At once again would be a busy loop where a lock does not wait.
+      await clock.sleep(pollMs, closing.signal)
+      return undefined
     }
   }
 
@@ -170,10 +173,14 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   }
 
   /** False where the message is left to whoever works next. */
-  async function publish({ key, id, body, headers }: Waiting, lease: RelayLease): Promise<boolean> {
+  async function publish(message: Waiting, lease: RelayLease): Promise<boolean> {
     if (closing.signal.aborted || !lease.held) return false
+    const { key, id, sequence } = message
     const attempt = new AbortController()
     try {
+      const body: unknown = JSON.parse(message.payload)
+      const own = JSON.parse(message.headers) as Record<string, string>
+      const headers = sequence === undefined ? own : { ...own, ...sequenceHeaders(name, sequence) }
       await call(lease, `publishing message "${id}"`, queue.publish(body, { key, id, headers, signal: attempt.signal }))
       return true
     } catch (error) {

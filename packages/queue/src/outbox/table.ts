@@ -1,4 +1,3 @@
-import { sequenceHeaders } from '../sequence.ts'
 import { keyOf, type Sql } from '../sql.ts'
 import { fromColumn, toColumn } from '../sqlite/text.ts'
 
@@ -7,8 +6,10 @@ export interface Waiting {
   readonly position: number
   readonly id: string
   readonly key: string | undefined
-  readonly body: unknown
-  readonly headers: Readonly<Record<string, string>>
+  /** JSON, to be read by whoever publishes it: one that cannot be must hold up its own key only. */
+  readonly payload: string
+  readonly headers: string
+  readonly sequence: number | undefined
 }
 
 export const portionMax = 256
@@ -22,18 +23,14 @@ export async function readWaiting(
 ): Promise<readonly Waiting[]> {
   const keys = padded(without.map(toColumn))
   const rows = await sql.run(read(keys.length), [toColumn(outbox), position, ...keys, portionMax])
-  return rows.map((row) => {
-    const key = keyOf(row['key'] as string)
-    const numbered = row['sequence'] === null ? {} : sequenceHeaders(outbox, Number(row['sequence']))
-    const headers = JSON.parse(row['headers'] as string) as Record<string, string>
-    return {
-      position: Number(row['position']),
-      id: fromColumn(row['id'] as string),
-      key,
-      body: JSON.parse(row['payload'] as string),
-      headers: { ...headers, ...numbered },
-    }
-  })
+  return rows.map((row) => ({
+    position: Number(row['position']),
+    id: fromColumn(row['id'] as string),
+    key: keyOf(row['key'] as string),
+    payload: row['payload'] as string,
+    headers: row['headers'] as string,
+    sequence: row['sequence'] === null ? undefined : Number(row['sequence']),
+  }))
 }
 
 export async function forget(sql: Sql, outbox: string, positions: readonly number[]): Promise<void> {
