@@ -28,6 +28,27 @@ async function through(queue: Queue<Body>, context: BenchContext): Promise<{ han
   return { handledPerSec }
 }
 
+/** The same with 250 messages in a call, and up to 100 in the hands of a handler. */
+const throughMemoryInBatches: Contestant = async (context) => {
+  const queue = createQueue<Body>(memoryQueue(), 'bench')
+  let handled = 0
+  let published = 0
+  const handle = (messages: readonly unknown[]) => {
+    handled += messages.length
+  }
+  queue.consumeBatch(handle, { prefetch: 1_000, concurrency: 16 })
+  const start = performance.now()
+  const call = async (_: number, index: number) => {
+    await queue.publishAll(Array.from({ length: 250 }, (_, at) => ({ body, key: keyOf(index * 250 + at) })))
+    published += 250
+  }
+  await closedLoop(context, { callers: 4, call })
+  while (handled < published) await new Promise((resolve) => setImmediate(resolve))
+  const handledPerSec = (handled / (performance.now() - start)) * 1e3
+  await queue.close()
+  return { handledPerSec }
+}
+
 async function withFile<T>(work: (path: string) => Promise<T> | T): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'headrace-bench-'))
   try {
@@ -111,6 +132,11 @@ const bench: Bench = defineBench({
       name: 'through memory',
       metrics: { handledPerSec: '1/s' },
       ours: (context) => through(createQueue<Body>(memoryQueue(), 'bench'), context),
+    },
+    {
+      name: 'through memory, in batches',
+      metrics: { handledPerSec: '1/s' },
+      ours: throughMemoryInBatches,
     },
     {
       name: 'through a SQLite file, on the disk',
