@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { cryptoRandom, randomId } from '@headrace/core'
+import { cryptoRandom, randomId, systemClock } from '@headrace/core'
 import type { AsyncMessage, Channel, Envelope } from 'rabbitmq-client'
 import type { DeadInfo } from '../driver.ts'
 import type { StoredMessage } from './envelope.ts'
@@ -15,6 +15,7 @@ export interface ParkedContext {
   readonly partition: number
 }
 
+const markAgainMs = 500
 const markerHeader = 'headrace-marker'
 const empty = Buffer.alloc(0)
 
@@ -23,7 +24,7 @@ const empty = Buffer.alloc(0)
  * queues put what is given back behind what was given back before and not taken again, so that one who takes only some of
  * it would change the order.
  */
-const prefetchMax = 65_535
+export const prefetchMax = 65_535
 /** The rest is for the reasons, one for each key, and for markers. */
 export const parkedMax = 50_000
 
@@ -41,16 +42,25 @@ export async function readParked(
   const channel = await open()
   const nonce = randomId(cryptoRandom)
   let reading = true
+  let cancel = () => {}
   try {
     await new Promise<void>((resolve, reject) => {
-      const end = () => {
+      const stop = () => {
         reading = false
+        cancel()
+      }
+      const end = () => {
+        stop()
         resolve()
       }
       const fail = (cause: unknown) => {
         if (reading) reject(cause)
         else broken(cause)
-        reading = false
+        stop()
+      }
+      const mark = async () => {
+        await store(toMarker(queue, partition, nonce))
+        if (reading) cancel = systemClock.after(markAgainMs, () => mark().catch(fail))
       }
       const receive = (received: AsyncMessage) => {
         if (!reading) return
@@ -59,7 +69,7 @@ export async function readParked(
           if (see(received, channel) === 'enough') end()
           return
         }
-        // Others were left by readers that had seen enough.
+        // Others were left by readers that had seen enough, or are those of readers that wait, who put there another one.
         channel.basicAck({ deliveryTag: received.deliveryTag })
         if (marker === nonce) end()
       }
@@ -68,13 +78,12 @@ export async function readParked(
       const start = async () => {
         await channel.basicQos({ prefetchCount: prefetchMax })
         await channel.basicConsume({ queue: parkedQueue(queue, partition) }, receive)
-        await store(toMarker(queue, partition, nonce))
+        await mark()
       }
       start().catch(fail)
     })
     return channel
   } catch (error) {
-    reading = false
     void channel.close()
     throw error
   }

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer'
-import { systemClock } from '@headrace/core'
+import { systemClock, within } from '@headrace/core'
 import type { AsyncMessage, Channel, Envelope } from 'rabbitmq-client'
 import type { DeadInfo, Delivery, Park, ParkedKey, Settlement } from '../driver.ts'
 import { overflowed } from '../failures.ts'
 import { fromEnvelope, parsed, type StoredMessage, toEnvelope } from './envelope.ts'
 import { parkedQueue } from './names.ts'
-import { type ParkedContext, parkedMax, readParked, toMarker } from './parked-reading.ts'
+import { type ParkedContext, parkedMax, prefetchMax, readParked, toMarker } from './parked-reading.ts'
 
 /** Why a key is parked: a message of its own behind the parked ones, because those cannot be changed. The last one counts. */
 interface Why {
@@ -14,6 +14,7 @@ interface Why {
   readonly because: DeadInfo
 }
 
+const makeSureMs = 1_000
 const whyHeader = 'headrace-why'
 const whyOf = ({ headers }: AsyncMessage): Why | undefined => parsed<Why>(headers?.[whyHeader])
 
@@ -77,7 +78,8 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
   }
 
   async function finish(open: Channel): Promise<void> {
-    if (open.active && unsure > 0) await makeSure().catch(() => {})
+    // Else they are handled twice; but nobody else can read while we wait.
+    if (open.active && unsure > 0) await within(systemClock, makeSureMs, makeSure(open)).catch(() => {})
     await open.close()
   }
 
@@ -85,8 +87,10 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
    * A channel sends a quorum queue no more than 32 acknowledgements ahead of its answers, and loses the others when it is
    * closed. Whatever was sent before a message that is confirmed has been answered.
    */
-  async function makeSure(): Promise<void> {
+  async function makeSure(open: Channel): Promise<void> {
     unsure = 0
+    // Answered when the broker has read what was written before it.
+    await open.basicQos({ prefetchCount: prefetchMax })
     await store(toMarker(queue, partition, 'sure'))
   }
 
@@ -101,8 +105,9 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
     const deliveryTag = given.get(tag)?.deliveryTag
     if (!given.delete(tag) || park || !deliveryTag) return
     count--
-    channel?.basicAck({ deliveryTag })
-    if (++unsure === 30) await makeSure()
+    if (!channel) return
+    channel.basicAck({ deliveryTag })
+    if (++unsure === 30) await makeSure(channel)
   }
 
   const toWhy = ({ id, key }: StoredMessage, because: DeadInfo): [Envelope, Buffer] => {
