@@ -8,6 +8,7 @@ import { createQueue, type Queue, reject } from '@headrace/queue'
 import { headraceQueue } from '@headrace/queue/cli'
 import { sqliteQueue } from '@headrace/queue/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runCommand } from './cli-set-up.ts'
 
 let folder = ''
 let file = ''
@@ -46,20 +47,7 @@ const filled = (deadCount: number) =>
     for (const id of ['a', 'b', 'c\u001b[2J']) await queue.publish(`wait ${id}`, { id, key: 'k' })
   })
 
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const output = {
-    out(line: string) {
-      out += line
-    },
-    err(line: string) {
-      err += line
-    },
-    terminal: true,
-  }
-  const code = await headraceQueue(args, output, { environment: {} })
-  return { code, out, err }
-}
+const cli = (...args: string[]) => runCommand(args, { terminal: true })
 const onFile = (...args: string[]) => cli(...args, '--sqlite', file)
 const json = async (...args: string[]) => JSON.parse((await onFile(...args, '--json')).out)
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { createQueue, reject } from '@headrace/queue'
-import { headraceQueue } from '@headrace/queue/cli'
 import { rabbitmqQueue } from '@headrace/queue/rabbitmq'
 import { serverUrl } from '@headrace/stack'
 import { Connection } from 'rabbitmq-client'
 import { afterAll, expect, it } from 'vitest'
+import { runCommand } from '../cli-set-up.ts'
 
 const connections: Connection[] = []
 afterAll(() => {
@@ -17,20 +17,8 @@ function driver() {
   return rabbitmqQueue(connection)
 }
 
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const output = {
-    out(line: string) {
-      out += line
-    },
-    err(line: string) {
-      err += line
-    },
-    terminal: false,
-  }
-  const code = await headraceQueue(args, output, { environment: { AMQP_URL: serverUrl('rabbitmq') } })
-  return { code, out, err }
-}
+const cli = (...args: string[]) =>
+  runCommand(args, { terminal: false, environment: { AMQP_URL: serverUrl('rabbitmq') } })
 async function json(...args: string[]) {
   const { out, err } = await cli(...args, '--json')
   expect(err).toBe('')
@@ -62,6 +50,26 @@ it('the command shows, redrives and purges on RabbitMQ, and finds out how a queu
 
   const missing = `missing-${randomUUID()}`
   expect(await cli('stats', missing)).toMatchObject({ code: 1, err: `error: there is no queue "${missing}"\n` })
+})
+
+it('the command has a parked key on RabbitMQ tried again', async () => {
+  const name = `cli-${randomUUID()}`
+  const options = { partitions: 2, onExhausted: 'park', retry: { attempts: 1 } } as const
+  const queue = createQueue<string>(driver(), name, options)
+  let broken = true
+  const handled: string[] = []
+  queue.consume(({ body }) => {
+    if (broken) throw new Error('broken')
+    handled.push(body)
+  })
+  for (const body of ['first', 'second']) await queue.publish(body, { key: 'k' })
+  while ((await queue.parked()).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  expect(await json('parked', name)).toMatchObject([{ key: 'k', because: { error: 'Error: broken' } }])
+  broken = false
+  expect(await json('unpark', name, 'k')).toEqual({ stored: true })
+  while (handled.length < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+  expect(handled).toEqual(['first', 'second'])
+  await queue.close()
 })
 
 it('a request on RabbitMQ is answered by another process, also by the next one when the first has gone', async () => {
