@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type Careless, carelessness, lockModel } from './lock/model.ts'
+import { lockModel } from './lock/model.ts'
+import { type Careless, carelessness } from './lock/scene.ts'
 import { search } from './search.ts'
 
 const whole = (text: string): number => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type Careless, carelessness, lockModel, type Scene } from '../src/lock/model.ts'
+import { lockModel } from '../src/lock/model.ts'
+import { type Careless, carelessness, type Scene } from '../src/lock/scene.ts'
 import { search } from '../src/search.ts'
 
 const run = (scene: Partial<Scene>) =>
