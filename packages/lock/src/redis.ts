@@ -16,7 +16,7 @@ export interface RedisLocksOptions {
    * third of it. Above the longest pause of a healthy process. 1 s by default.
    */
   readonly claimMs?: number
-  /** For how long the last token of a key is kept after its release. Only against a server clock that is set back. 1 h by default. */
+  /** For how long the last token is kept after the lease that had it. Only against a server clock that is set back. 1 h by default. */
   readonly tokenKeepMs?: number
 }
 
@@ -35,7 +35,8 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
   const port = redisPort(client)
   const channels = `${prefix}:to:`
   // The receivers of a message are counted on the node that sends it; in a cluster they may be on others.
-  const fixed: (string | number)[] = [tokenKeepMs, `${claimMs} ${port.cluster ? 0 : 1} ${channels}`]
+  const { cluster } = port
+  const fixed = [tokenKeepMs, `${claimMs} ${cluster ? 0 : 1} ${channels}`, cluster ? '' : `${prefix}:mark`]
 
   return {
     name: 'redis',
@@ -46,7 +47,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
       inspect: true,
       evict: true,
       // While the server works on one call, the client prepares the next: with all in one, they would take turns.
-      batchMax: port.cluster ? 1 : 32,
+      batchMax: cluster ? 1 : 32,
       ttlMinMs: 1,
       ttlMaxMs: 2 ** 40,
     },

@@ -3,28 +3,34 @@ import { clock, head, prelude } from './state.ts'
 
 // All ids of a call have the same length and are sent as one string: an argument for each took longer at both ends.
 const acquireFast = `
-local ttl, terms, signature, ids = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local exclusive = byte(terms, 6) == 48
-local fresh = format('x%016d %s %s', us, sub(terms, 1, 4), signature)
+local ttl, terms, signature, ids = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local asked = tonumber(sub(terms, 1, 4))
+local first, count = us, asked
 local width = #ids / #KEYS
 local rest
-for n, key in ipairs(KEYS) do
-  local value = redis.pcall('GET', key)
-  local free = not value
-  if type(value) == 'string' and #value == 22 and byte(value) == 102 then
-    local first, tokens = tonumber(sub(value, 2, 17)), tonumber(sub(value, 19))
-    free = first and tokens and first + tokens <= us
+if markKey then
+  mark = us + count - 1
+  local text, keepMs = format('%d', mark), format('%d', ARGV[1] + ttl)
+  local earlier = call('SET', markKey, text, 'PX', keepMs, 'GET')
+  if earlier and earlier + 1 > us then
+    -- As in nextTokens.
+    first = earlier + 1
+    count = math.max(1, math.min(count, us + AHEAD - first))
+    mark = first + count - 1
+    call('SET', markKey, format('%d', mark), 'PX', keepMs)
   end
-  if free and exclusive then
-    call('SET', key, fresh .. sub(ids, (n - 1) * width + 1, n * width), 'PX', ttl)
-  else
+end
+local fresh = format('x%d %d %s', first, count, signature)
+local quick = markKey and byte(terms, 6) == 48
+for n, key in ipairs(KEYS) do
+  if not quick or not call('SET', key, fresh .. sub(ids, (n - 1) * width + 1, n * width), 'PX', ttl, 'NX') then
     rest = rest or {}
     rest[#rest + 1] = n
   end
 end
 -- All of them alike: the one number spares the table, and the client the reading of it.
-if not rest then return us end
-local reply = { now }
+if not rest and count == asked then return first end
+local reply = { math.floor(us / 1000) }
 `
 
 const answer = `
@@ -39,8 +45,8 @@ local tokens, weight, capacity, wait = match(terms, '^(%d+) (%d+) (%d+) (%d+)$')
 tokens, weight, capacity, wait = tonumber(tokens), tonumber(weight), tonumber(capacity), tonumber(wait)
 ttl = tonumber(ttl)
 local label = sub(signature, 1, -2)
-for n = 1, #KEYS do answer(n, HELD, us, tokens) end
-for _, n in ipairs(rest) do
+for n = 1, #KEYS do answer(n, HELD, first, count) end
+for _, n in ipairs(rest or {}) do
   local key, id = KEYS[n], sub(ids, (n - 1) * width + 1, n * width)
   local state, err = load(key)
   if err then
@@ -72,7 +78,8 @@ return reply`
 
 const renewBody = `
 for n, key in ipairs(KEYS) do
-  local id, ttl, wait = ARGV[n * 3], tonumber(ARGV[n * 3 + 1]), tonumber(ARGV[n * 3 + 2])
+  local id, ttl, wait = ARGV[n * 3 + 1], tonumber(ARGV[n * 3 + 2]), tonumber(ARGV[n * 3 + 3])
+  if markKey then last(markKey, keep + ttl) end
   local state, err = load(key)
   if err then
     answer(n, FAILED, err, 0)
@@ -107,14 +114,14 @@ end
 return reply`
 
 const releaseFast = `
-local ids = ARGV[3]
+local ids = ARGV[4]
 local width = #ids / #KEYS
 local rest
 for n, key in ipairs(KEYS) do
   local id = sub(ids, (n - 1) * width + 1, n * width)
   local value = redis.pcall('GET', key)
-  if type(value) == 'string' and byte(value) == 120 and sub(value, -width) == id then
-    call('SET', key, 'f' .. sub(value, 2, 22), 'PX', ARGV[1])
+  if markKey and type(value) == 'string' and byte(value) == 120 and sub(value, -width) == id then
+    call('DEL', key)
   else
     rest = rest or {}
     rest[#rest + 1] = n
@@ -150,7 +157,7 @@ end
 return reply`
 
 const evictBody = `
-local key, word = KEYS[1], ARGV[3]
+local key, word = KEYS[1], ARGV[4]
 local state, err = load(key)
 if err then return redis.error_reply(err) end
 local ids = {}
@@ -205,7 +212,7 @@ function script(...parts: string[]): Script {
 }
 
 export const acquireScript: Script = script(clock, acquireFast, prelude, answer, acquireRest)
-export const renewScript: Script = script(clock, 'local reply = { now }', prelude, answer, renewBody)
+export const renewScript: Script = script(clock, prelude, 'local reply = { now }', answer, renewBody)
 export const releaseScript: Script = script(releaseFast, clock, prelude, releaseRest)
 export const evictScript: Script = script(clock, prelude, evictBody)
 export const inspectScript: Script = script(clock, prelude, inspectBody)

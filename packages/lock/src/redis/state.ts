@@ -7,10 +7,10 @@
 export const tokensAheadMax = 1_000
 
 /*
- * What is kept for a key, all of it in one slot of a cluster and all of it with an expiry:
+ * What is kept for a key that is held or wanted, all of it in one slot of a cluster and all of it with an expiry:
  *
- *   <key>     string  f<first> <tokens>                                 free; the tokens of the last grant began at <first>
- *                     x<first> <tokens> <label> <id>                    held by <id>, for as long as the key lives
+ *   <key>     string  x<first> <tokens> <label> <id>                    held by <id>, whose tokens begin at <first>
+ *                     f<first> <tokens>                                 free, and was held; only in a cluster
  *                     q<first> <tokens>                                 free, and at least one of those below exists
  *                     w<first> <tokens> <until> <since> <label> <id>    held, and at least one of those below exists
  *   <key>:s   zset    id → end of ttl, of those who share the key
@@ -18,21 +18,23 @@ export const tokensAheadMax = 1_000
  *   <key>:a   zset    id → since when, of waiters whose process did not hear its grant: they may come back
  *   <key>:i   hash    id → record, of those who share, wait or are absent
  *
- * Times are the server's, in milliseconds. <first> has 16 digits and <tokens> 4, so that their places are known; an empty
- * <label> goes with its space. A lease that nobody else wants costs a GET and a SET at each end, and no string is matched
- * with a pattern: that took the server a third longer, and a hash in place of the string three times as long.
- * Only <key> is declared: the others follow from it and share its hash tag.
+ * Times are the server's, in milliseconds; an empty <label> goes with its space. The last token that was given out, for any
+ * key, is the mark, one string for a prefix. It outlives every lease by a while, so that a free key needs none: a lease that
+ * nobody else wants costs a SET, and at its end a GET and a DEL, and no string is taken apart. With the last token in each
+ * free key a batch took the server half as long again, and with a hash in place of the string three times.
+ * In a cluster, where a string of its own could not move with the slot of the key, the free key keeps its last token.
+ * Only <key> is declared: the others but the mark follow from it and share its hash tag.
  */
 export const head: string = `
 local HELD, QUEUED, GONE, FAILED = 1, 2, 3, 4
 local AHEAD = ${tokensAheadMax}
 local call, match, format, sub, byte = redis.call, string.match, string.format, string.sub, string.byte
+local markKey, mark = ARGV[3] ~= '' and ARGV[3]
 `
 
 export const clock: string = `
 local time = call('TIME')
 local us = time[1] * 1000000 + time[2]
-local now = math.floor(us / 1000)
 `
 
 // Defining a function costs as much as a command, so what only company needs comes after the fast path.
@@ -40,6 +42,7 @@ export const prelude: string = `
 local keep = tonumber(ARGV[1])
 local claim, counted, channels = match(ARGV[2], '^(%d+) (%d) (.*)$')
 claim, counted = tonumber(claim), counted == '1'
+local now = math.floor(us / 1000)
 local TTL, TOKENS, WEIGHT, CAPACITY, LABEL, UNTIL, TICKET, SINCE, TOKEN = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 local function tell(id, message)
@@ -76,21 +79,22 @@ local function load(key)
 end
 
 local function save(key, state)
-  local kept = keep
+  if markKey and not state.id and not state.company then return call('DEL', key) end
+  local kept = markKey and 0 or keep
   if state.company then
     -- Outlives the others, or a newcomer would take the key for free and alone.
     for _, part in ipairs({ ':s', ':q', ':a' }) do kept = math.max(kept, call('PTTL', key .. part) + 1000) end
   end
-  local issued, ms = format('%016d %04d', state.first, state.tokens), kept
-  local value
+  local value, ms = format('%d %d', state.first, state.tokens), kept
   if not state.id then
-    value = (state.company and 'q' or 'f') .. issued
+    value = (state.company and 'q' or 'f') .. value
   else
     local grant = state.label == '' and state.id or state.label .. ' ' .. state.id
+    ms = state.untilMs - now
     if state.company then
-      value, ms = format('w%s %d %d %s', issued, state.untilMs, state.since, grant), kept + state.untilMs - now
+      value, ms = format('w%s %d %d %s', value, state.untilMs, state.since, grant), kept + ms
     else
-      value, ms = format('x%s %s', issued, grant), state.untilMs - now
+      value = format('x%s %s', value, grant)
     end
   end
   call('SET', key, value, 'PX', format('%d', ms))
@@ -128,13 +132,16 @@ end
 
 -- Above the last token, and above the time: the second holds also when the first was lost with the data.
 local function nextTokens(state, asked)
-  local first = math.max(state.first + state.tokens, us)
+  mark = mark or markKey and tonumber(call('GET', markKey)) or 0
+  local first = math.max(state.first + state.tokens, mark + 1, us)
   return first, math.max(1, math.min(asked, us + AHEAD - first))
 end
 
 -- Changes the state, which the caller saves.
 local function admit(key, state, id, r, ttl)
   local first, tokens = nextTokens(state, r[TOKENS])
+  mark = first + tokens - 1
+  if markKey then call('SET', markKey, format('%d', mark), 'PX', format('%d', keep + ttl)) end
   state.first, state.tokens, r[TOKENS] = first, tokens, tokens
   if r[WEIGHT] == 0 then
     state.id, state.untilMs, state.since, state.label = id, now + ttl, now, r[LABEL]
