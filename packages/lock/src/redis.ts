@@ -2,11 +2,13 @@ import { checkInteger } from '@headrace/core'
 import type { AcquireRequest, LockDriver, ReleaseRequest, Standing } from './driver.ts'
 import { type Ioredis, type NodeRedis, redisPort } from './redis/client.ts'
 import { inParts } from './redis/parts.ts'
+import { onReplicas, type ReplicaOptions } from './redis/replicas.ts'
 import { lockStateIn, refusal, releasedIn, reserved, serverMsIn, standingsIn } from './redis/replies.ts'
 import { acquireScript, evictScript, inspectScript, releaseScript, renewScript, type Script } from './redis/scripts.ts'
 import { serverTime } from './redis/server-time.ts'
 
 export type { Ioredis, NodeRedis } from './redis/client.ts'
+export type { ReplicaOptions } from './redis/replicas.ts'
 
 export interface RedisLocksOptions {
   /** Begins the name of every key and channel; the same for all who contend. `headrace:lock` by default. */
@@ -18,6 +20,8 @@ export interface RedisLocksOptions {
   readonly claimMs?: number
   /** For how long the last token is kept after the lease that had it. Only against a server clock that is set back. 1 h by default. */
   readonly tokenKeepMs?: number
+  /** Counts a grant only when replicas have it; for one primary behind one connection. Without it nothing is waited for. */
+  readonly replicas?: ReplicaOptions
 }
 
 /**
@@ -27,7 +31,7 @@ export interface RedisLocksOptions {
  * of all data; for that, a grant is handed on inside the process at most 999 times, whatever `handoverMax` says.
  */
 export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptions = {}): LockDriver {
-  const { prefix = 'headrace:lock', claimMs = 1_000, tokenKeepMs = 3_600_000 } = options
+  const { prefix = 'headrace:lock', claimMs = 1_000, tokenKeepMs = 3_600_000, replicas } = options
   if (typeof prefix !== 'string' || /[{}]/.test(prefix))
     throw new TypeError('prefix must be a string without braces: they choose the slot in a cluster')
   checkInteger('claimMs', claimMs, { min: 10 })
@@ -38,7 +42,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
   const { cluster } = port
   const fixed = [tokenKeepMs, `${claimMs} ${cluster ? 0 : 1} ${channels}`, cluster ? '' : `${prefix}:mark`]
 
-  return {
+  const driver: LockDriver = {
     name: 'redis',
     supports: {
       fencing: true,
@@ -138,6 +142,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
       }
     },
   }
+  return replicas ? onReplicas(driver, port, replicas) : driver
 }
 
 interface Named {

@@ -7,6 +7,8 @@ export interface Ioredis {
   evalsha(sha: string, keys: number, ...rest: Argument[]): Promise<unknown>
   eval(script: string, keys: number, ...rest: Argument[]): Promise<unknown>
   duplicate(): unknown
+  /** For `replicas` only. */
+  wait?(replicas: number, timeoutMs: number): Promise<number>
   readonly isCluster?: boolean
 }
 
@@ -15,6 +17,8 @@ export interface NodeRedis {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   duplicate(): unknown
+  /** For `replicas` only. */
+  wait?(replicas: number, timeoutMs: number): Promise<number>
 }
 
 interface IoredisSubscriber {
@@ -34,6 +38,8 @@ interface NodeRedisSubscriber {
 export interface RedisPort {
   readonly cluster: boolean
   run(script: Script, keys: string[], args: Argument[]): Promise<unknown>
+  /** How many replicas have what was run before, after `timeoutMs` or as soon as `min` of them do. */
+  readonly wait: ((min: number, timeoutMs: number) => Promise<number>) | undefined
   /** Hears `channel` on a connection of its own. `restored` is called when it had been down and hears again. */
   listen(channel: string, heard: (message: string) => void, restored: () => void): Promise<() => void>
 }
@@ -52,6 +58,7 @@ const unknownScript = (error: unknown) => error instanceof Error && error.messag
 function ioredisPort(client: Ioredis): RedisPort {
   return {
     cluster: client.isCluster === true,
+    wait: client.wait?.bind(client),
     async run({ sha, text }, keys, args) {
       try {
         return await client.evalsha(sha, keys.length, ...keys, ...args)
@@ -83,6 +90,7 @@ function ioredisPort(client: Ioredis): RedisPort {
 function nodeRedisPort(client: NodeRedis): RedisPort {
   return {
     cluster: 'masters' in client,
+    wait: client.wait?.bind(client),
     async run({ sha, text }, keys, args) {
       const options = { keys, arguments: args.map(String) }
       try {
