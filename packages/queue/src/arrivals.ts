@@ -25,6 +25,10 @@ export function createArrivals(context: {
 }): Arrivals {
   const { lanes, verdicts, redeliveriesMax, stopping } = context
   const parkings = new WeakMap<Source, Parking>()
+  // Whoever waits beside one that ends its process is delivered again as often. So before it is enough they are handled one
+  // by one, and if the process ends once more it was the first of those that are left.
+  const carefulFrom = Math.max(1, redeliveriesMax - 1)
+  const condemned = new WeakSet<Source>()
 
   function parkingOf(source: Source): Parking {
     const known = parkings.get(source)
@@ -40,17 +44,21 @@ export function createArrivals(context: {
   }
 
   function itemOf(parking: Parking, delivery: Delivery, window: Window | undefined): Item {
+    const { source } = parking
     const { headers } = delivery.message
-    // It goes through its lane all the same: it must not overtake those before it on its way out.
-    const tooOften = delivery.redeliveries >= redeliveriesMax
+    const suspect = delivery.redeliveries >= carefulFrom
+    const guilty = delivery.redeliveries >= redeliveriesMax && !condemned.has(source)
+    if (guilty) condemned.add(source)
     return {
       delivery,
-      source: parking.source,
+      source,
       parking,
       priority: priorityOf(headers),
       expiresAtMs: expiryOf(headers),
-      attempt: tooOften ? 0 : 1,
-      alone: tooOften,
+      // It goes through its lane all the same: it must not overtake those before it on its way out.
+      attempt: guilty ? 0 : 1,
+      alone: suspect,
+      careful: suspect && !guilty,
       window,
     }
   }

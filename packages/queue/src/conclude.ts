@@ -1,4 +1,5 @@
 import type { Backoff, Clock } from '@headrace/core'
+import type { Care } from './care.ts'
 import type { QueueEvent } from './events.ts'
 import type { Item, Lanes, Stretch } from './lanes.ts'
 import { isRejection } from './message.ts'
@@ -20,9 +21,10 @@ export function createConclude(context: {
   readonly emit: ((event: QueueEvent) => void) | undefined
   readonly lanes: Lanes
   readonly verdicts: Verdicts
+  readonly care: Care
   readonly stopping: () => boolean
 }): Conclude {
-  const { queue, clock, attempts, backoff, emit, lanes, verdicts, stopping } = context
+  const { queue, clock, attempts, backoff, emit, lanes, verdicts, care, stopping } = context
 
   function again(item: Item, error: unknown): number {
     const { id, key } = item.delivery.message
@@ -51,6 +53,9 @@ export function createConclude(context: {
         back.push(item)
       }
     }
+    // What waits, or is parked, cannot be what ends the process next.
+    const [first] = stretch.items
+    if (first?.careful && (parked || back.length > 0)) care.release(first)
     if (parked) for (const item of lanes.clear(stretch)) item.parking.follow(item)
     else if (stopping() || back.length === 0) lanes.resume(stretch, [])
     else lanes.pause(stretch, back, (over) => clock.after(pauseMs, over))

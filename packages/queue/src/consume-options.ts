@@ -9,7 +9,10 @@ export interface ConsumeOptions {
   readonly handlerMs?: number | undefined
   /** How long an aborted handler keeps its key and its place before it is given up; 5,000. */
   readonly graceMs?: number | undefined
-  /** Deliveries that ended with their process or connection after which a message goes to the dead letters; 20. */
+  /**
+   * Deliveries that ended with their process or connection after which a message is given up, as `onExhausted` says; 20. Those
+   * that were delivered beside it as often are handled one by one, and not given up with it.
+   */
   readonly redeliveriesMax?: number | undefined
   /** How long `close` waits for running handlers; 10,000. */
   readonly drainMs?: number | undefined

@@ -1,5 +1,6 @@
 import { type Backoff, type Clock, HeadraceError, within } from '@headrace/core'
 import { createArrivals } from './arrivals.ts'
+import { createCare } from './care.ts'
 import { createChain } from './chain.ts'
 import { createConclude } from './conclude.ts'
 import { type BatchOptions, type Consumer, checkedOptions } from './consume-options.ts'
@@ -74,10 +75,11 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     scheduled = true
     queueMicrotask(schedule)
   }
+  const care = createCare(wake)
   const lanes = createLanes(wake, clock, priorityAgeMs)
-  const verdicts = createVerdicts(context)
+  const verdicts = createVerdicts({ ...context, care })
   const stopping = () => draining
-  const conclude = createConclude({ ...context, lanes, verdicts, stopping })
+  const conclude = createConclude({ ...context, lanes, verdicts, care, stopping })
   const arrivals = createArrivals({ ...context, windowMax: prefetch, redeliveriesMax, lanes, verdicts, stopping })
   const linger = createLinger(clock, lingerMs, sizeMax, schedule)
   const graces = createDeadlines<Run<Body>>(clock, graceMs, (run) => {
@@ -96,6 +98,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     if (starting) return
     starting = true
     while (!draining && !paused && runs.size < concurrency && lanes.ready > 0 && !linger.for(lanes.ready)) {
+      if (care.taken || (runs.size > 0 && lanes.nextIsCareful)) break
       start(new Run(lanes.take(sizeMax)))
     }
     starting = false
@@ -105,10 +108,9 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   function start(run: Run<Body>): void {
     run.place = runs.add(run)
     const items = run.stretches.length === 1 ? run.stretches[0]!.items : run.stretches.flatMap((it) => it.items)
-    if (items[0]?.attempt === 0) {
-      finish(run, undefined, tooOften(items[0]))
-      return
-    }
+    const first = items[0]!
+    care.take(first)
+    if (first.attempt === 0) return void finish(run, undefined, tooOften(first))
     for (let at = 0; at < items.length; at++) {
       const decoding = decode(run, items[at]!)
       if (decoding !== undefined) return void decodeRest(run, decoding, items.slice(at + 1)).then(() => handle(run))
@@ -217,6 +219,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
         },
         ended(source, cause) {
           lanes.drop((item) => item.source === source)
+          care.ended(source)
           for (const run of runs.items()) if (itemsOf(run, source).length > 0) run.abort(gone(cause))
         },
       },

@@ -20,6 +20,8 @@ export interface Item {
   attempt: number
   /** Runs without company: one poison message must not use up the attempts of others. */
   alone: boolean
+  /** Runs while nothing else does: if its process ends with it, there is nobody else to blame. */
+  readonly careful: boolean
   /** What its handler answered, where somebody waits for that. */
   answer?: { readonly value: unknown }
   /** It was parked, and is tried again with these. */
@@ -64,6 +66,8 @@ export interface Lanes {
   drop(leaves?: (item: Item) => boolean): void
   /** Messages that could be taken now. */
   readonly ready: number
+  /** Whether the one that would be taken next is to be handled with care. */
+  readonly nextIsCareful: boolean
   /** Messages that wait, also behind a running or paused one. */
   readonly waiting: number
   /** Keys, and messages without one, that wait or run. */
@@ -85,6 +89,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
   let ready = 0
   let waiting = 0
   let allUsual = true
+  let anyCareful = false
 
   const offer = (lane: Lane) => {
     if (!allUsual) {
@@ -152,6 +157,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       const { key } = item.delivery.message
       const { priority } = item
       if (allUsual && priority !== usualPriority) mind()
+      anyCareful ||= item.careful
       let lane = key === undefined ? undefined : keyed.get(key)
       if (!lane) {
         lane = { key, waiting: [], state: 'ready', cancel: undefined, priority, readyMs: 0, place: undefined }
@@ -233,6 +239,9 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     },
     get ready() {
       return ready
+    },
+    get nextIsCareful() {
+      return anyCareful && mostUrgent()?.waiting[0]?.careful === true
     },
     get waiting() {
       return waiting

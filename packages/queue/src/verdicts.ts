@@ -1,4 +1,5 @@
 import type { Clock } from '@headrace/core'
+import type { Care } from './care.ts'
 import type { DeadReason, Settlement } from './driver.ts'
 import type { QueueEvent } from './events.ts'
 import { textOf } from './failures.ts'
@@ -25,15 +26,18 @@ export function createVerdicts(context: {
   readonly onExhausted: 'dead-letter' | 'park'
   readonly onExpired: 'dead-letter' | 'drop'
   readonly answers: Answers | undefined
+  readonly care: Care
 }): Verdicts {
-  const { queue, clock, emit, onExhausted, onExpired, answers } = context
+  const { queue, clock, emit, onExhausted, onExpired, answers, care } = context
 
-  function settle({ delivery: { tag }, source, window }: Item, dead?: Settlement['dead'], stored?: () => void): void {
+  function settle(item: Item, dead?: Settlement['dead'], stored?: () => void): void {
+    const { delivery, source, window, careful } = item
     const done = () => {
       stored?.()
       window?.leave(false)
+      if (careful) care.release(item)
     }
-    source.settle({ tag, dead }, dead || window ? done : undefined)
+    source.settle({ tag: delivery.tag, dead }, dead || window || careful ? done : undefined)
   }
 
   const deadInfo = ({ delivery, attempt }: Item, reason: DeadReason, error: unknown) => ({

@@ -96,6 +96,7 @@ const item = (key: string | undefined, id: string, priority = 4): Item =>
     priority,
     attempt: 1,
     alone: false,
+    careful: false,
   }) as unknown as Item
 
 describe('lanes', () => {

@@ -1,0 +1,32 @@
+import type { Item } from './lanes.ts'
+import type { Source } from './source.ts'
+
+/** One that may have ended its process before is handled alone: until it has left, for good, nothing else begins. */
+export interface Care {
+  readonly taken: boolean
+  take(item: Item): void
+  release(item: Item): void
+  ended(source: Source): void
+}
+
+export function createCare(free: () => void): Care {
+  let current: Item | undefined
+  const end = () => {
+    current = undefined
+    free()
+  }
+  return {
+    get taken() {
+      return current !== undefined
+    },
+    take(item) {
+      if (item.careful) current = item
+    },
+    release(item) {
+      if (current?.delivery === item.delivery) end()
+    },
+    ended(source) {
+      if (current?.source === source) end()
+    },
+  }
+}
