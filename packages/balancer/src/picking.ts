@@ -42,6 +42,7 @@ export function createPicking<Metadata>(options: {
   readonly ended: (key: string | undefined) => void
 }): Picking<Metadata> {
   const { clock, policy, membership, ejection, admission, observe, waiting, ended } = options
+  const { pinsKeys = false, holdsBack = false } = policy
   const pins = createPins<Member<Metadata>>()
   // A field, because V8 looks the properties of a literal that has a getter up in a dictionary, with each pick.
   const picking = {
@@ -59,7 +60,7 @@ export function createPicking<Metadata>(options: {
       return 'overloaded'
     },
     tryPick,
-    pinnedTo: (key: string) => (policy.pinsKeys ? pins.at(key) : undefined),
+    pinnedTo: (key: string) => (pinsKeys ? pins.at(key) : undefined),
   }
 
   function tryPick({ key, exclude }: PickOptions): OpenPick<Metadata> | NoPick {
@@ -68,7 +69,7 @@ export function createPicking<Metadata>(options: {
     if (ejection && nowMs >= ejection.dueMs) ejection.revive(nowMs)
     const { candidates, picker } = membership.view
     if (!picker) return membership.isKnown ? 'nobody' : 'unknown'
-    const pinnedKey = policy.pinsKeys ? key : undefined
+    const pinnedKey = pinsKeys ? key : undefined
     const pinned = pinnedKey === undefined ? undefined : pins.at(pinnedKey)
     if (pinned) {
       // It has left, or must not have it: the next on this key has to wait until the last one there has ended.
@@ -76,7 +77,7 @@ export function createPicking<Metadata>(options: {
     }
     const index = picker.pick({ nowMs, key, exclude })
     if (index !== -1) return begin(candidates[index]!, nowMs, pinnedKey)
-    return policy.holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
+    return holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
   }
 
   function begin(member: Member<Metadata>, startMs: number, pinnedKey: string | undefined): OpenPick<Metadata> {
