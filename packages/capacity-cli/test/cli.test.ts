@@ -52,6 +52,10 @@ describe('erlang, fit and simulate', () => {
       20.337,
       3,
     )
+    expect(JSON.parse((await cli('erlang', '--servers', '30', '--p-wait', '0.05', '--json')).out)).toMatchObject({
+      servers: 30,
+      pWait: expect.closeTo(0.05, 9),
+    })
     expect((await cli('erlang', '--load', '2', '--servers', '3')).out).toMatch(/Erlang C\) +│ 44\.444 %/)
   })
 
@@ -93,7 +97,7 @@ describe('erlang, fit and simulate', () => {
 
 describe('arguments', () => {
   it.each([
-    [['erlang'], 'give --load with'],
+    [['erlang'], 'give --load with --servers, or either'],
     [['erlang', '--load', 'x', '--servers', '1'], '--load must be a number, received x'],
     [['plan', '--mean-service', '1', '--wait', '1'], 'give either --lambda or --trace'],
     [['plan', '--lambda', '1', '--wait', '1'], "required option '--mean-service"],

@@ -25,7 +25,8 @@ export function approximateQueue(parts: {
   const { kind, assumptions, lambda, meanService, scv, servers, utilization, pWait, Wq } = parts
   const Lq = lambda * Wq
   const load = lambda * meanService
-  const wait = Wq > 0 && pWait > 0 ? waitTime(pWait, pWait / Wq, 'approximation') : noWait
+  const theta = pWait / Wq
+  const wait = theta > 0 && Number.isFinite(theta) ? waitTime(pWait, theta, 'approximation') : noWait
   return {
     kind,
     assumptions,
@@ -55,11 +56,12 @@ function responseTime(given: {
   const { wait, pWait, meanService, variance } = given
   const service = gammaTail(meanService, variance)
   const mean = wait.mean === 0 ? 0 : wait.mean / pWait
-  const both = wait.mean === 0 ? service : gammaTail(mean + meanService, mean * mean + variance)
+  const both =
+    wait.mean === 0 ? service : gammaTail(mean + meanService, Math.min(Number.MAX_VALUE, mean * mean + variance))
   return distribution({
     kind: 'approximation',
     mean: wait.mean + meanService,
-    variance: wait.variance + variance,
+    variance: Math.min(Number.MAX_VALUE, wait.variance + variance),
     above0: 1,
     sf: (t) => (1 - pWait) * service(t) + pWait * both(t),
   })

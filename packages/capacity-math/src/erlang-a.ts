@@ -124,7 +124,8 @@ function waiting(queue: ErlangADemand & { readonly servers: number }): Waiting {
   const [one, many] = heavy ? [1 / sum, 1] : [1, sum]
   const whole = one + full * many
   const pWait = (full * (one + many)) / whole
-  const Lq = Number.isFinite(sum) ? (full * weightedSumAbove(patience, sum)) / (1 + full * sum) : x - s
+  // Where nearly all wait the number is x, and the weighted sum might be infinite even where the sum is not.
+  const Lq = sum < 1e290 ? (full * weightedSumAbove(patience, sum)) / (1 + full * sum) : x - s
   return {
     patience,
     pWait,

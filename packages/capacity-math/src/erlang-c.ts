@@ -3,6 +3,7 @@ import { erlangB, logErlangB } from './erlang-b.ts'
 import { halfinWhittBeta } from './halfin-whitt.ts'
 import { smallestInteger } from './smallest-integer.ts'
 import { atMost, waitingMargin } from './ties.ts'
+import { zeroBetween } from './zero.ts'
 
 /**
  * Erlang's delay formula: the share of arrivals that must wait because all servers are busy (M/M/c, unlimited waiting room).
@@ -37,6 +38,23 @@ export function minServersForWait(demand: { readonly load: number; readonly pWai
       waitingMargin({ lambda: load, mu: 1, servers }, pWait),
     )
   return smallestInteger(meets, from, staffingGuess(load, pWait, from))
+}
+
+/**
+ * The offered load, in erlangs, of which exactly the share `pWait` waits: what so many servers carry.
+ * @param pool.servers c, from 1 to 1e15; need not be whole.
+ */
+export function maxLoadForWait(pool: { readonly servers: number; readonly pWait: number }): number {
+  const { servers, pWait } = pool
+  checkNumber('servers', servers, 1, 1e15)
+  checkProbability('pWait', pWait)
+  if (servers === 1) return pWait
+  const target = Math.log(pWait)
+  // In logarithms, so that a small load has all of its digits, too. C ≤ a / c, so that the load is at least c pWait.
+  const load = (log: number) => Math.max(1e-300, servers * Math.exp(log))
+  const excess = (log: number) => logErlangC({ servers, load: load(log) }) - target
+  const full = -(2 ** -52)
+  return load(excess(full) <= 0 ? full : zeroBetween(excess, target - 1e-12, full))
 }
 
 /** Square-root staffing is a few servers off; one step along the slope of ln C, -(α h + β) / sqrt(a) with α h = (1 - α) / β, mends that. */

@@ -8,10 +8,11 @@ export {
 } from './erlang-a.ts'
 export { erlangB, logErlangB, minServersForBlocking } from './erlang-b.ts'
 export { maxLoadForBlocking } from './erlang-b-load.ts'
-export { erlangC, logErlangC, minServersForWait } from './erlang-c.ts'
+export { erlangC, logErlangC, maxLoadForWait, minServersForWait } from './erlang-c.ts'
 export { halfinWhitt, halfinWhittBeta } from './halfin-whitt.ts'
 export { type LittlesLaw, type LittleWindow, littlesLaw, littlesLawInWindow, utilizationLaw } from './little.ts'
 export { type MmcInput, type MmcQueue, mmc } from './mmc.ts'
+export { maxRateForMeanWait, maxRateForResponseTail, maxRateForWaitTail, type Pool } from './mmc-rates.ts'
 export {
   type Demand,
   minServersForMeanWait,

@@ -78,7 +78,9 @@ function decay(perStage: number, slack: number, k: number): number {
     for (let i = 1; i <= k; i++) sum += Math.expm1(i * log)
     return sum - slack / perStage
   }
-  // The first of the terms alone is ζ k (k+1) / 2 or less than the sum.
-  const high = (2 * slack) / perStage / k / (k + 1)
-  return zeroBetween(surplus, 0, high * 1.000001 + 1e-300)
+  // Each term is ζ i or more, and at most the last, which is at most all of them together.
+  const whole = slack / perStage
+  const low = Math.expm1(Math.log1p(whole / k) / k)
+  const high = Math.min((2 * whole) / k / (k + 1), Math.expm1(Math.log1p(whole) / k))
+  return zeroBetween(surplus, low * (1 - 1e-9), high * (1 + 1e-9))
 }

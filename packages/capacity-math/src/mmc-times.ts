@@ -9,7 +9,8 @@ export function waitTime(pWait: number, theta: number, kind: Kind = 'exact'): Di
   return distribution({
     kind,
     mean: pWait / theta,
-    variance: (pWait * (2 - pWait)) / (theta * theta),
+    // In this order nothing overflows that is not itself too large to say.
+    variance: Math.min(Number.MAX_VALUE, (pWait / theta) * ((2 - pWait) / theta)),
     above0: pWait,
     cdf: (t) => 1 - pWait - pWait * Math.expm1(-theta * t),
     sf: (t) => pWait * Math.exp(-theta * t),
@@ -22,7 +23,7 @@ export function responseTime(pWait: number, theta: number, mu: number, kind: Kin
   return distribution({
     kind,
     mean: pWait / theta + 1 / mu,
-    variance: (pWait * (2 - pWait)) / (theta * theta) + 1 / (mu * mu),
+    variance: (pWait / theta) * ((2 - pWait) / theta) + 1 / (mu * mu),
     above0: 1,
     sf: (t) => responseTail(pWait, theta, mu, t),
   })

@@ -23,7 +23,7 @@ export interface FlowReport {
   readonly oldestAtLeast: number
   /** Departures that cannot be: more than arrivals, or after a time in flight that is below 0 or longer than the monitor has run. */
   readonly faults: number
-  /** How often the time given was before the one given last; it then counts as the same moment. */
+  /** How often the time given was before the one given last, or none at all; it then counts as the same moment. */
   readonly clockSteps: number
 }
 
@@ -54,7 +54,7 @@ export function flowMonitor(startedAt: number): FlowMonitor {
   state.clock = startedAt
   const advance = (now: number) => {
     const last = state.clock
-    if (now > last) {
+    if (now > last && now <= magnitudeMax) {
       addTo(area, (state.arrived - state.departed) * (now - last))
       state.clock = now
     } else if (now !== last) state.clockSteps += 1
@@ -86,7 +86,7 @@ export function flowMonitor(startedAt: number): FlowMonitor {
       const elapsed = state.clock - startedAt
       const inFlight = state.arrived - state.departed
       const { sum, doubt } = ages()
-      const rate = (count: number) => (elapsed === 0 ? 0 : count / elapsed)
+      const rate = (count: number) => (elapsed < 1 / magnitudeMax ? 0 : count / elapsed)
       return {
         elapsed,
         arrived: state.arrived,

@@ -46,6 +46,9 @@ export interface TrafficEstimator {
   report(now: number, options?: { readonly confidence?: number }): TrafficReport
 }
 
+// The fourth powers of longer times leave the range of binary64, and those of shorter ones vanish.
+const timeMax = 1e60
+
 // Fewer windows, or fewer events in them, cannot tell a process from Poisson.
 const windowsMin = 20
 const arrivalsMin = 100
@@ -57,8 +60,8 @@ const arrivalsMin = 100
  */
 export function trafficEstimator(options: { readonly startedAt: number; readonly window: number }): TrafficEstimator {
   const { startedAt, window } = options
-  checkNumber('startedAt', startedAt, -magnitudeMax, magnitudeMax)
-  checkNumber('window', window, 1 / magnitudeMax, magnitudeMax)
+  checkNumber('startedAt', startedAt, -timeMax, timeMax)
+  checkNumber('window', window, 1 / timeMax, timeMax)
   const gaps = moments()
   const services = moments()
   const scales = [1, 4, 16].map((factor) => windowCounts(startedAt, window * factor))
@@ -68,7 +71,7 @@ export function trafficEstimator(options: { readonly startedAt: number; readonly
   let arrivals = 0
   return {
     arrival(at) {
-      checkNumber('at', at, last ?? startedAt, magnitudeMax)
+      checkNumber('at', at, last ?? startedAt, timeMax)
       arrivals += 1
       for (const scale of scales) scale.count(at)
       if (last !== undefined) {
@@ -80,11 +83,11 @@ export function trafficEstimator(options: { readonly startedAt: number; readonly
       last = at
     },
     service(seconds) {
-      checkNumber('seconds', seconds, 0, magnitudeMax)
+      checkNumber('seconds', seconds, 0, timeMax)
       services.add(seconds)
     },
     report(now, { confidence = 0.95 } = {}) {
-      checkNumber('now', now, last ?? startedAt, magnitudeMax)
+      checkNumber('now', now, last ?? startedAt, timeMax)
       checkProbability('confidence', confidence)
       const dispersion = scales.map((scale) => scale.report(now))
       const kind = verdict(dispersion, arrivals, confidence)
@@ -154,7 +157,7 @@ function verdict(
 }
 
 function rateOf(count: number, exposure: number, dispersion: number, confidence: number): Estimate {
-  if (exposure <= 0) return { value: 0, lower: 0, upper: magnitudeMax }
+  if (exposure < 1 / timeMax) return { value: 0, lower: 0, upper: magnitudeMax }
   const value = count / exposure
   const exact = poissonRate({ count, exposure, confidence })
   // Counts vary sqrt(index) times as much as Poisson counts do.
@@ -178,7 +181,7 @@ function meanOf(values: Moments, confidence: number): Estimate {
 function scvOf(values: Moments, confidence: number): Estimate {
   const n = values.count()
   const mean = values.mean()
-  if (n < 2 || mean === 0) return { value: 1, lower: 0, upper: magnitudeMax }
+  if (n < 2 || mean < 1 / timeMax) return { value: 1, lower: 0, upper: magnitudeMax }
   const [s2, s3, s4] = values.sums()
   const value = s2 / (n - 1) / (mean * mean)
   const [m2, m3, m4] = [s2 / n, s3 / n, s4 / n]

@@ -140,6 +140,8 @@ describe('the monitor', () => {
     monitor.depart(5, Number.NaN)
     expect(monitor.report(5)).toMatchObject({ faults: 3, clockSteps: 1, inFlight: 1 })
     expect(monitor.overdueAtLeast(5, 1)).toBe(0)
+    monitor.arrive(Number.POSITIVE_INFINITY)
+    expect(monitor.report(Number.NaN)).toMatchObject({ elapsed: 5, clockSteps: 3, inFlight: 2 })
   })
 
   it('expects the ages that λ E[T²] / 2 says', () => {

@@ -1,12 +1,7 @@
 import { fc, test } from '@fast-check/vitest'
-import * as core from '@headrace/capacity-math'
-import * as estimate from '@headrace/capacity-math/estimate'
-import * as networks from '@headrace/capacity-math/networks'
-import { plan } from '@headrace/capacity-math/plan'
-import * as queues from '@headrace/capacity-math/queues'
-import * as scalability from '@headrace/capacity-math/scalability'
-import * as stability from '@headrace/capacity-math/stability'
 import { expect, it } from 'vitest'
+import { formulas } from './formulas.ts'
+import { cheap, dear } from './fuzz-calls.ts'
 
 // Any magnitude, the edges, and what is not a size at all.
 const number = fc.oneof(
@@ -26,10 +21,11 @@ const share = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(-0.1, 1.1, Number.NaN) },
 )
 
-// A hundred thousand calls with each run of the tests; `FUZZ=100` makes more than a million.
+// More than a hundred thousand calls with each run of the tests, and `FUZZ=100 pnpm vitest run test/fuzz.test.ts` makes more than a million.
 const { FUZZ = '10' } = process.env
 const timeout = 30_000 * Number(FUZZ)
 
+let calls = 0
 let values = 0
 
 /** Every number in `value`, and of every distribution some values, is finite. */
@@ -52,6 +48,7 @@ function expectFinite(value: unknown, path: string, given: { t: number; p: numbe
 
 function expectSound(path: string, run: () => unknown, given: { t: number; p: number; n: number }): void {
   let result: unknown
+  calls += 1
   try {
     result = run()
   } catch (error) {
@@ -64,152 +61,6 @@ function expectSound(path: string, run: () => unknown, given: { t: number; p: nu
     throw new Error(`${path}: ${error instanceof Error ? error.stack : error}`)
   }
   expectFinite(result, path, given)
-}
-
-const cheap: Record<string, (a: number, b: number, c: number, n: number, m: number, p: number, q: number) => unknown> =
-  {
-    poisson: (a, _b, _c, n) => [core.poissonPmf(n, a), core.poissonCdf(n, a), core.poissonSf(n, a)],
-    poissonLog: (a, _b, _c, n) => [core.poissonLogPmf(n, a), core.poissonLogCdf(n, a), core.poissonLogSf(n, a)],
-    poissonQuantile: (a, _b, _c, _n, _m, p) => core.poissonQuantile(p, a),
-    poissonIsf: (a, _b, _c, _n, _m, p) => core.poissonIsf(p, a),
-    erlangB: (a, b) => core.erlangB({ servers: b, load: a }),
-    erlangC: (a, b) => core.erlangC({ servers: b, load: a }),
-    logErlangB: (a, b) => core.logErlangB({ servers: b, load: a }),
-    logErlangC: (a, b) => core.logErlangC({ servers: b, load: a }),
-    minServersForBlocking: (a, _b, _c, _n, _m, p) => core.minServersForBlocking({ load: a, blocking: p }),
-    minServersForWait: (a, _b, _c, _n, _m, p) => core.minServersForWait({ load: a, pWait: p }),
-    maxLoadForBlocking: (a, _b, _c, _n, _m, p) => core.maxLoadForBlocking({ servers: a, blocking: p }),
-    minServersForWaitTail: (a, b, c, _n, _m, p) => core.minServersForWaitTail({ lambda: a, mu: b, t: c, share: p }),
-    minServersForMeanWait: (a, b, c) => core.minServersForMeanWait({ lambda: a, mu: b, Wq: c }),
-    minServersForResponseTail: (a, b, c, _n, _m, p) =>
-      core.minServersForResponseTail({ lambda: a, mu: b, t: c, share: p }),
-    halfinWhitt: (a, _b, _c, _n, _m, p) => [core.halfinWhitt(a), core.halfinWhittBeta(p)],
-    littlesLaw: (a, b) => [
-      core.littlesLaw({ lambda: a, W: b }),
-      core.littlesLaw({ L: a, W: b }),
-      core.utilizationLaw({ lambda: a, meanService: b }),
-    ],
-    mmc: (a, b, _c, n) => core.mmc({ lambda: a, mu: b, servers: n }),
-    mmck: (a, b, _c, n, m) => core.mmck({ lambda: a, mu: b, servers: n, capacity: n + m }),
-    minCapacity: (a, b, _c, n, _m, p) => core.minCapacity({ lambda: a, mu: b, servers: n, blocking: p }),
-    erlangA: (a, b, c, n) => core.erlangA({ lambda: a, mu: b, theta: c, servers: n }),
-    minServersForAbandonment: (a, b, c, _n, _m, p) =>
-      core.minServersForAbandonment({ lambda: a, mu: b, theta: c, pAbandon: p }),
-    minServersForServiceLevel: (a, b, c, _n, _m, p, q) =>
-      core.minServersForServiceLevel({ lambda: a, mu: b, theta: c, t: q, p }),
-    mminf: (a, b) => queues.mminf({ lambda: a, mu: b }),
-    gm1: (a, b, _c, n, m) =>
-      queues.gm1({
-        lambda: a,
-        mu: b,
-        arrivals:
-          m % 3 === 0
-            ? { kind: 'deterministic' }
-            : m % 3 === 1
-              ? { kind: 'erlang', stages: n }
-              : { kind: 'hyperexponential', scv: m },
-      }),
-    ggc: (a, b, c, n, m, _p, q) =>
-      queues.ggc({ lambda: a, meanService: b, servers: n, ca2: c, cs2: q, method: m % 2 ? 'whitt' : 'allenCunneen' }),
-    kingman: (a, b, c, _n, m, _p, q) =>
-      queues.ggc({
-        lambda: a,
-        meanService: b,
-        servers: 1,
-        ca2: c,
-        cs2: q,
-        method: m % 2 ? 'kingman' : 'kramerLangenbachBelz',
-      }),
-    mg1: (a, b, c) => queues.mg1({ lambda: a, service: { kind: 'general', mean: b, scv: c } }),
-    mg1h: (a, b, c, _n, _m, p) =>
-      queues.mg1({ lambda: a, service: { kind: 'hyperexponential', p, mean1: b, mean2: c } }),
-    batchService: (a, b, _c, n) => queues.batchService({ lambda: a, mu: b, maxBatch: n }),
-    minBatch: (a, b, c, _n, _m, p) => queues.minBatch({ lambda: a, mu: b, t: c, share: p }),
-    priority: (a, b, c) =>
-      queues.priorityQueue({
-        classes: [
-          { lambda: a, meanService: b, scv: c },
-          { lambda: b, meanService: a, scv: 1 },
-        ],
-        discipline: 'preemptive-resume',
-      }),
-    mmcPriority: (a, b, c, n) => queues.mmcPriorityWaits({ lambdas: [a, b], mu: c, servers: n }),
-    quorum: (a, _b, _c, n, m) => queues.quorumTime({ k: Math.min(n, 40), n: Math.min(n + m, 60), mu: a }),
-    usl: (a, _b, _c, _n, _m, p, q) => scalability.usl({ lambda: a, sigma: p, kappa: q }),
-    zipf: (a, _b, _c, n) => [scalability.zipf({ keys: n, s: a }), scalability.hotKeyLimit({ keys: n, s: 1, hold: a })],
-    powerOfD: (_a, _b, _c, n, _m, p) => scalability.powerOfD({ rho: p, d: n }),
-    drain: (a, b, c, n) => stability.drain({ backlog: c, lambda: a, mu: b, servers: n }),
-    retry: (a, b, c, n, m) =>
-      stability.retryStorm({ lambda: a, mu: b, timeout: c, maxRetries: m, servers: Math.min(n, 40) }),
-    amplification: (_a, _b, _c, n, _m, p) => stability.retryAmplification({ p, maxRetries: n }),
-    safeRetries: (a, b, _c, n) => stability.safeRetries({ lambda: a, mu: b, servers: n }),
-    poissonRate: (a, b, _c, n, _m, p) => [
-      estimate.poissonRate({ count: n, exposure: a, confidence: p }),
-      estimate.poissonRateAnytime({ count: n, exposure: a, confidence: p, expected: b }),
-    ],
-    dispersion: (_a, _b, _c, n, m) => estimate.dispersionTest([n, m, 3]),
-    jackson: (a, b, c, n, _m, p) =>
-      networks.jackson([
-        { arrivals: a, mu: b, servers: n, routing: [0, p] },
-        { arrivals: 0, mu: c, servers: 2, routing: [0.5, 0] },
-      ]),
-    plan: (a, b, c, _n, _m, p) =>
-      plan({ lambda: a, meanService: b, slo: { p, wait: c, loss: 0.01 }, retries: { timeout: 1, maxRetries: 2 } }),
-    planGeneral: (a, b, c, _n, _m, p, q) =>
-      plan({
-        lambda: a,
-        meanService: b,
-        ca2: q,
-        cs2: 2,
-        slo: { p, response: c },
-        observed: { arrivals: 100, services: 50, confidence: 0.9 },
-      }),
-  }
-
-// Slower, or costlier the larger: with sizes that a caller may have.
-const dear: typeof cheap = {
-  md1: (a, b) => queues.md1({ lambda: a, serviceTime: b }),
-  md1k: (a, b, _c, n) => queues.md1kBlocking({ lambda: a, serviceTime: b, capacity: Math.min(n, 300) }),
-  tokenBucket: (a, b, c) => queues.tokenBucketLoss({ lambda: a, rate: b, burst: Math.min(c, 300) }),
-  mdc: (a, b, _c, n) => queues.mdc({ lambda: a, serviceTime: b, servers: Math.min(n, 20) }),
-  mg1e: (a, b, _c, n) => queues.mg1({ lambda: a, service: { kind: 'erlang', mean: b, stages: Math.min(n, 8) } }),
-  periodicFlush: (a, b, _c, n) => queues.periodicFlush({ lambda: a, interval: b, maxBatch: Math.min(n, 20) }),
-  engset: (a, b, _c, n, m) =>
-    queues.engset({ lambda: a, mu: b, servers: Math.min(n, 60), sources: Math.min(n + m, 90) }),
-  finiteSource: (a, b, _c, n, m) =>
-    queues.finiteSource({ clients: Math.min(n, 60), thinkTime: a, serviceTime: b, servers: m }),
-  tandem: (a, b, c) => queues.tandemTime([a, b, c]),
-  mva: (a, b, c, n) => networks.mva({ demands: [a, b], thinkTime: c, population: Math.min(n, 100) }),
-  closedNetwork: (a, b, c, n, m) =>
-    networks.closedNetwork({
-      stations: [
-        { visits: 1, service: a, servers: m },
-        { visits: 2, service: b, servers: 'delay' },
-      ],
-      thinkTime: c,
-      population: Math.min(n, 60),
-    }),
-  mvaMulticlass: (a, b, c, n, m) =>
-    networks.mvaMulticlass({
-      demands: [
-        [a, b],
-        [b, c],
-      ],
-      populations: [Math.min(n, 8), Math.min(m, 8)],
-      thinkTimes: [0, a],
-      delay: [false, true],
-    }),
-  timeToOverflow: (a, b, _c, n, m) =>
-    stability.timeToOverflow({ lambda: a, mu: b, servers: n, limit: Math.min(m, 100) }),
-  fitUsl: (a, b, c) =>
-    scalability.fitUsl(
-      [
-        [1, a],
-        [2, b],
-        [4, c],
-        [8, a],
-      ].map(([concurrency, throughput]) => ({ concurrency: concurrency!, throughput: throughput! })),
-    ),
 }
 
 const everything = [number, number, number, count, count, share, share, number] as const
@@ -230,6 +81,12 @@ test.prop([...everything], { numRuns: 50 * Number(FUZZ) })(
   timeout,
 )
 
-it('that was hundreds of thousands of values', () => {
+it('that was so many calls, and hundreds of thousands of values', () => {
+  expect(calls).toBeGreaterThan(11_000 * Number(FUZZ))
   expect(values).toBeGreaterThan(25_000 * Number(FUZZ))
+})
+
+it('every exported function is among them', () => {
+  const text = Object.values({ ...cheap, ...dear }).join('\n')
+  expect(Object.keys(formulas).filter((name) => !new RegExp(`\\b${name}(?:\\b|\\))`).test(text))).toEqual([])
 })

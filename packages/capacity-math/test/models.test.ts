@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { minCapacity, mmc, mmck, mmckBlocking } from '@headrace/capacity-math'
-import { closedNetwork, jackson, mva, mvaMulticlass } from '@headrace/capacity-math/networks'
+import { closedBounds, closedNetwork, jackson, mva, mvaMulticlass } from '@headrace/capacity-math/networks'
 import {
   batchService,
   finiteSource,
@@ -227,6 +227,25 @@ describe('networks', () => {
       delay: [false, false],
     })
     expect(classes.X[0]! / X).toBeCloseTo(1, 10)
+  })
+
+  test.prop([
+    fc.array(fc.double({ min: 0.01, max: 2, noNaN: true }), { minLength: 1, maxLength: 5 }),
+    fc.constantFrom(0, 0.1, 3),
+    fc.integer({ min: 1, max: 60 }),
+  ])('lie between their bounds, which meet where all stations are alike', (demands, thinkTime, population) => {
+    const { X, R } = mva({ demands, thinkTime, population })
+    const bounds = closedBounds({ demands, thinkTime, population })
+    for (const [value, { lower, upper }] of [
+      [X, bounds.X],
+      [R, bounds.R],
+    ] as const) {
+      expect(value).toBeGreaterThanOrEqual(lower * (1 - 1e-9))
+      expect(value).toBeLessThanOrEqual(upper * (1 + 1e-9))
+    }
+    const alike = closedBounds({ demands: [0.5, 0.5, 0.5], thinkTime: 0, population })
+    expect(alike.X.lower / alike.X.upper).toBeCloseTo(1, 12)
+    expect(alike.knee).toBe(3)
   })
 
   it('an open network whose station is overloaded says which, and gives no mean', () => {

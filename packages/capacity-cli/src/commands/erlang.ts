@@ -1,11 +1,18 @@
-import { erlangB, erlangC, maxLoadForBlocking, minServersForBlocking, minServersForWait } from '@headrace/capacity-math'
+import {
+  erlangB,
+  erlangC,
+  maxLoadForBlocking,
+  maxLoadForWait,
+  minServersForBlocking,
+  minServersForWait,
+} from '@headrace/capacity-math'
 import { Command } from 'commander'
 import { type Answer, facts, number, numeric, percent } from '../format.ts'
 
 /** `erlang`: whatever of load, servers and share is not given. */
 export function erlangCommand(answer: Answer): Command {
   return new Command('erlang')
-    .description('Erlang B and C: give --load and --servers, or --load and a share, or --servers and --blocking.')
+    .description('Erlang B and C: give --load and --servers, or either of them and a share.')
     .option('--load <erlangs>', 'arrivals per second times mean service time', numeric('load'))
     .option('--servers <count>', 'servers; need not be whole', numeric('servers'))
     .option('--blocking <share>', 'largest share turned away, without a queue', numeric('blocking'))
@@ -37,9 +44,9 @@ function solve(given: { load?: number; servers?: number; blocking?: number; pWai
   if (load !== undefined && servers !== undefined) return shares(load, servers)
   if (load !== undefined && blocking !== undefined) return shares(load, minServersForBlocking({ load, blocking }))
   if (load !== undefined && pWait !== undefined) return shares(load, minServersForWait({ load, pWait }))
-  if (servers !== undefined && blocking !== undefined)
-    return { servers, blocking, load: maxLoadForBlocking({ servers, blocking }) }
-  throw new RangeError('give --load with --servers, --blocking or --p-wait, or --servers with --blocking')
+  if (servers !== undefined && blocking !== undefined) return shares(maxLoadForBlocking({ servers, blocking }), servers)
+  if (servers !== undefined && pWait !== undefined) return shares(maxLoadForWait({ servers, pWait }), servers)
+  throw new RangeError('give --load with --servers, or either of them with --blocking or --p-wait')
 }
 
 function shares(load: number, servers: number): Record<string, number> {
