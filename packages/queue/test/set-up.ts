@@ -3,9 +3,11 @@ import { type ManualClock, manualClock } from '@headrace/core/testing'
 import {
   createQueue,
   type Message,
+  type PublishOutcome,
   type Queue,
   type QueueDriver,
   type QueueEvent,
+  type QueueMessage,
   type QueueOptions,
 } from '@headrace/queue'
 import { type MemoryQueue, type MemoryQueueOptions, memoryQueue } from '@headrace/queue/memory'
@@ -62,3 +64,27 @@ export const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.
 /** Messages whose key is the first letter of their body. */
 export const keyed = (...names: string[]): { readonly body: string; readonly key: string | undefined }[] =>
   names.map((body) => ({ body, key: body[0] }))
+
+/** A driver whose publish does not answer until told. */
+export function held(): Held {
+  const calls: Held['calls'][number][] = []
+  const wrap = (driver: MemoryQueue) => ({
+    ...driver,
+    publish(_: string, messages: readonly QueueMessage[]) {
+      const { promise, resolve } = deferred<readonly PublishOutcome[]>()
+      const answer = (type = 'stored') =>
+        resolve(messages.map(() => ({ type, cause: new Error('why') }) as PublishOutcome))
+      calls.push({ messages, answer })
+      return promise
+    },
+  })
+  return { calls, wrap }
+}
+
+interface Held {
+  readonly calls: readonly {
+    readonly messages: readonly QueueMessage[]
+    answer(type?: 'stored' | 'unsent' | 'unknown'): void
+  }[]
+  wrap(driver: MemoryQueue): QueueDriver & MemoryQueue
+}
