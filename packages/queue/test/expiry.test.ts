@@ -89,7 +89,7 @@ describe('a message that has expired', () => {
   })
 })
 
-describe('a queue that is full', () => {
+describe('hazard 18: a queue that is full', () => {
   it('refuses, or gives up the oldest message to the dead letters', async () => {
     const { queue } = setUp({ partitions: 1, depthMax: 2 })
     await queue.publishAll(keyed('a', 'b'))

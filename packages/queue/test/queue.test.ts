@@ -67,7 +67,7 @@ describe('a queue', () => {
     expect(await queue.deadLetters.list()).toMatchObject([{ reason: 'exhausted', attempts: 3, error: 'Error: broken' }])
   })
 
-  it('drains: a running handler ends, what was not begun goes to the next consumer', async () => {
+  it('hazard 30: drains: a running handler ends, what was not begun goes to the next consumer', async () => {
     const { clock, queue } = setUp({ partitions: 1 })
     let release = () => {}
     const first = queue.consume(() => new Promise<void>((resolve) => (release = resolve)), { concurrency: 1 })
@@ -88,7 +88,7 @@ describe('a queue', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('closes at its deadline although a handler hangs, and aborts it', async () => {
+  it('hazard 30: closes at its deadline although a handler hangs, and aborts it', async () => {
     const { clock, queue, of } = setUp()
     const signals: AbortSignal[] = []
     const consumer = queue.consume((_, { signal }) => {
