@@ -10,7 +10,9 @@ export type Conclude = (
   stretch: Stretch,
   /** Those that the handler has not seen: they are settled. */
   leftOut: ReadonlySet<Item> | undefined,
-  failure: (item: Item) => unknown,
+  /** Of some, or the one of all. */
+  failures: ReadonlyMap<Item, unknown> | undefined,
+  thrown: unknown,
 ) => readonly Item[]
 
 export function createConclude(context: {
@@ -34,13 +36,13 @@ export function createConclude(context: {
     return delayMs
   }
 
-  return (stretch, leftOut, failure) => {
+  return (stretch, leftOut, failures, thrown) => {
     const back: Item[] = []
     let parked = false
     let pauseMs = 0
     for (const item of stretch.items) {
       if (item.source.ended || leftOut?.has(item)) continue
-      const error = failure(item)
+      const error = failures ? failures.get(item) : thrown
       // Behind one that failed nothing is done, whatever its handler says: it would have overtaken.
       if (back.length > 0) back.push(item)
       else if (parked) item.parking.follow(item)

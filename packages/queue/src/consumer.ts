@@ -15,6 +15,7 @@ import { visibleHeaders } from './own-headers.ts'
 import type { Answers } from './replies.ts'
 import { type HandlerContext, Run } from './run.ts'
 import { createIntake, type Source } from './source.ts'
+import { isThenable } from './thenable.ts'
 import { createVerdicts } from './verdicts.ts'
 
 /** The part of consuming in which one message at a time and batches differ. */
@@ -47,18 +48,9 @@ export interface ConsumerContext {
 
 export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>, options: BatchOptions): Consumer {
   const { driver, queue, clock, reconnect, callMs, emit, declared, undeclared, answers } = context
-  const {
-    concurrency,
-    prefetch,
-    handlerMs,
-    graceMs,
-    drainMs,
-    redeliveriesMax,
-    sizeMax,
-    lingerMs,
-    partitions,
-    priorityAgeMs,
-  } = checkedOptions(options, context.partitions)
+  const checked = checkedOptions(options, context.partitions)
+  const { concurrency, prefetch, handlerMs, graceMs, drainMs } = checked
+  const { redeliveriesMax, sizeMax, lingerMs, partitions, priorityAgeMs } = checked
 
   const runs = createChain<Run<Body>>()
   const hurry = new AbortController()
@@ -125,19 +117,31 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
 
   function handle(run: Run<Body>): void {
     if (run.ended) return
-    const end = (returned: unknown) => {
-      const results = work.results(returned, run.items.length)
-      answers?.note(run.items, results, returned)
-      finish(run, results)
-    }
-    const fail = (error: unknown) => finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
     try {
       const returned = run.items.length === 0 ? undefined : work.handle(run.messages, run)
-      if (isThenable(returned)) void Promise.resolve(timed(run, returned)).then(end).catch(fail)
-      else end(returned)
+      if (isThenable(returned)) void answered(run, returned)
+      else end(run, returned)
     } catch (error) {
-      fail(error)
+      fail(run, error)
     }
+  }
+
+  async function answered(run: Run<Body>, returned: PromiseLike<unknown>): Promise<void> {
+    try {
+      end(run, await timed(run, returned))
+    } catch (error) {
+      fail(run, error)
+    }
+  }
+
+  function end(run: Run<Body>, returned: unknown): void {
+    const results = work.results(returned, run.items.length)
+    answers?.note(run.items, results, returned)
+    finish(run, results)
+  }
+
+  function fail(run: Run<Body>, error: unknown): void {
+    finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
   }
 
   // What answers at once cannot be late, and needs no timer.
@@ -153,19 +157,22 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
       verdicts.expire(item)
       return undefined
     }
-    const invalid = (error: unknown) => {
-      if (run.ended) return
-      leaveOut(run, item)
-      verdicts.bury(item, 'invalid', error)
-    }
     try {
       const body = work.decode(item.delivery.message.payload)
-      if (body instanceof Promise) return body.then((body) => add(run, item, body)).catch(invalid)
+      if (body instanceof Promise) {
+        return body.then((body) => add(run, item, body)).catch((error: unknown) => invalid(run, item, error))
+      }
       add(run, item, body)
     } catch (error) {
-      invalid(error)
+      invalid(run, item, error)
     }
     return undefined
+  }
+
+  function invalid(run: Run<Body>, item: Item, error: unknown): void {
+    if (run.ended) return
+    leaveOut(run, item)
+    verdicts.bury(item, 'invalid', error)
   }
 
   function leaveOut(run: Run<Body>, item: Item): void {
@@ -194,9 +201,8 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
       graces.delete(run)
     }
     const failures = results?.some(({ status }) => status === 'rejected') ? failed(run.items, results) : undefined
-    const failure = (item: Item) => (failures ? failures.get(item) : thrown)
     for (const stretch of run.stretches) {
-      const back = conclude(stretch, run.leftOut, failure)
+      const back = conclude(stretch, run.leftOut, failures, thrown)
       if (thrown !== undefined && run.items.length > 1) for (const item of back) item.alone = true
     }
     if (runs.size === 0) drained?.()
@@ -293,8 +299,4 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
       await close()
     },
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value
 }

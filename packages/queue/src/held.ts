@@ -10,35 +10,38 @@ export interface Held<Item> {
 }
 
 export function createHeld<Item>(): Held<Item> {
-  let places: (readonly [tag: number, item: Item] | undefined)[] = Array(16).fill(undefined)
+  // A power of two of them. Tags are whole numbers whose low digits, which `&` looks at, name the place.
+  let places: ({ readonly tag: number; readonly item: Item } | undefined)[] = Array(16).fill(undefined)
   let lastTag = 0
   let size = 0
 
   const grow = () => {
     const old = places
     places = Array(old.length * 2).fill(undefined)
-    for (const held of old) if (held) places[held[0] % places.length] = held
+    for (const held of old) if (held) places[held.tag & (places.length - 1)] = held
   }
 
   return {
     add(item) {
       if (size * 2 >= places.length) grow()
+      const mask = places.length - 1
       // A number whose place is still taken by an old item is passed over.
       do lastTag++
-      while (places[lastTag % places.length])
-      places[lastTag % places.length] = [lastTag, item]
+      while (places[lastTag & mask])
+      places[lastTag & mask] = { tag: lastTag, item }
       size++
       return lastTag
     },
     take(tag) {
-      const held = places[tag % places.length]
-      if (held?.[0] !== tag) return undefined
-      places[tag % places.length] = undefined
+      const place = tag & (places.length - 1)
+      const held = places[place]
+      if (held?.tag !== tag) return undefined
+      places[place] = undefined
       size--
-      return held[1]
+      return held.item
     },
     clear() {
-      const all = places.flatMap((held) => (held ? [held[1]] : []))
+      const all = places.flatMap((held) => (held ? [held.item] : []))
       places.fill(undefined)
       size = 0
       return all

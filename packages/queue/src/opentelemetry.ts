@@ -1,3 +1,4 @@
+import { isThenable } from './thenable.ts'
 import type { QueueTracing, TracedMessage } from './tracing.ts'
 
 export type { QueueTracing, TracedMessage } from './tracing.ts'
@@ -119,8 +120,4 @@ function end(span: OpenTelemetrySpan, error?: unknown): void {
     span.setStatus({ code: failed, message: known.message })
   }
   span.end()
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value
 }

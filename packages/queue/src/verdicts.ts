@@ -32,12 +32,15 @@ export function createVerdicts(context: {
 
   function settle(item: Item, dead?: Settlement['dead'], stored?: () => void): void {
     const { delivery, source, window, careful } = item
-    const done = () => {
+    if (!dead && !window && !careful) {
+      source.settle({ tag: delivery.tag })
+      return
+    }
+    source.settle({ tag: delivery.tag, dead }, () => {
       stored?.()
       window?.leave(false)
       if (careful) care.release(item)
-    }
-    source.settle({ tag: delivery.tag, dead }, dead || window || careful ? done : undefined)
+    })
   }
 
   const deadInfo = ({ delivery, attempt }: Item, reason: DeadReason, error: unknown) => ({
