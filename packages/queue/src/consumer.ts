@@ -140,9 +140,8 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     finish(run, results)
   }
 
-  function fail(run: Run<Body>, error: unknown): void {
+  const fail = (run: Run<Body>, error: unknown) =>
     finish(run, undefined, error ?? new TypeError('the handler threw nothing'))
-  }
 
   // What answers at once cannot be late, and needs no timer.
   function timed<T>(run: Run<Body>, work: PromiseLike<T>): PromiseLike<T> {
