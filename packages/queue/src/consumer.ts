@@ -119,16 +119,10 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     if (run.ended) return
     try {
       const returned = run.items.length === 0 ? undefined : work.handle(run.messages, run)
-      if (isThenable(returned)) void answered(run, returned)
-      else end(run, returned)
-    } catch (error) {
-      fail(run, error)
-    }
-  }
-
-  async function answered(run: Run<Body>, returned: PromiseLike<unknown>): Promise<void> {
-    try {
-      end(run, await timed(run, returned))
+      if (isThenable(returned)) {
+        const ended = Promise.resolve(timed(run, returned)).then((later) => end(run, later))
+        ended.catch((error: unknown) => fail(run, error))
+      } else end(run, returned)
     } catch (error) {
       fail(run, error)
     }
