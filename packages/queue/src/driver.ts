@@ -29,8 +29,8 @@ export interface QueueDriver {
   subscribe(queue: string, partition: number, subscriber: Subscriber): Promise<Subscription>
   /**
    * Shows each dead letter that exists now to `visit`, oldest first, and does durably what it answers. A redriven message
-   * is stored at the end of its partition, as `redriven` of it says, before it leaves the dead letters, so that a crash in between doubles it and
-   * never loses it.
+   * is stored at the end of its partition, without its header `headrace-expires-at`, before it leaves the dead letters, so
+   * that a crash in between doubles it and never loses it.
    */
   visitDead(queue: string, visit: (dead: DeadMessage) => Promise<DeadVerdict> | DeadVerdict): Promise<void>
   stats(queue: string): Promise<DriverStats>

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Rule } from '@headrace/core/testing'
 import type { DeadMessage, DeadVerdict, QueueDriver, QueueMessage, QueueSupports } from '../driver.ts'
-import { expiryHeader } from '../own-headers.ts'
 import { deadInfo, freshQueue, message, messages, type QueueSubject, type TestQueue } from './subject.ts'
 
 export const deadLetterRules: readonly Rule<QueueSubject, QueueSupports>[] = [
@@ -70,7 +69,7 @@ export const deadLetterRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     name: 'a redriven message has all the time in the world',
     async check(subject) {
       const queue = await freshQueue(subject)
-      await bury(queue, [message('a', { headers: { [expiryHeader]: '1', h: '1' } })])
+      await bury(queue, [message('a', { headers: { 'headrace-expires-at': '1', h: '1' } })])
       assert.deepEqual(await visited(subject.driver, queue.name, { a: 'redrive' }), ['a'])
       const collected = await queue.subscribe()
       await collected.received(1)
