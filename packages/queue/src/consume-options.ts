@@ -1,8 +1,10 @@
 import { checkInteger, checkNumber } from '@headrace/core'
 
 export interface ConsumeOptions {
-  /** Handlers that run at a time; 16. */
-  readonly concurrency?: number | undefined
+  /** Handlers that run at a time; 16. With `auto` it grows while that does not make them slower, and shrinks when it does. */
+  readonly concurrency?: number | 'auto' | undefined
+  /** How far `auto` may go; 256. */
+  readonly concurrencyMax?: number | undefined
   /** Deliveries of one partition that this consumer holds at a time, waiting ones included; 256. */
   readonly prefetch?: number | undefined
   /** A handler that takes longer is aborted, and unless it succeeds even so the attempt has failed; 30,000. */
@@ -40,8 +42,9 @@ export interface Consumer extends AsyncDisposable {
 }
 
 export interface ConsumerStats {
-  /** Handlers that run. */
+  /** Handlers that run, and that may run at a time. */
   readonly running: number
+  readonly concurrency: number
   /** Messages held by this consumer, those in handlers included. */
   readonly held: number
   /** Wall clock at which the oldest of them was published. */
@@ -53,10 +56,18 @@ export function checkedOptions(
   options: BatchOptions,
   partitionCount: number,
 ): { readonly [Name in keyof BatchOptions]-?: NonNullable<BatchOptions[Name]> } {
-  const { concurrency = 16, prefetch = 256, handlerMs = 30_000, graceMs = 5_000, drainMs = 10_000 } = options
+  const {
+    concurrency = 16,
+    concurrencyMax = 256,
+    prefetch = 256,
+    handlerMs = 30_000,
+    graceMs = 5_000,
+    drainMs = 10_000,
+  } = options
   const { redeliveriesMax = 20, sizeMax = 100, lingerMs = 0, priorityAgeMs = 1_000 } = options
   const { partitions = Array.from({ length: partitionCount }, (_, partition) => partition) } = options
-  checkInteger('concurrency', concurrency, { min: 1, max: 10_000 })
+  if (concurrency !== 'auto') checkInteger('concurrency', concurrency, { min: 1, max: 10_000 })
+  checkInteger('concurrencyMax', concurrencyMax, { min: 1, max: 10_000 })
   checkInteger('prefetch', prefetch, { min: 1, max: 65_535 })
   checkInteger('sizeMax', sizeMax, { min: 1, max: 65_535 })
   checkInteger('redeliveriesMax', redeliveriesMax, { min: 1 })
@@ -68,6 +79,7 @@ export function checkedOptions(
   if (new Set(partitions).size < partitions.length) throw new RangeError('partitions must not name one twice')
   return {
     concurrency,
+    concurrencyMax,
     prefetch,
     handlerMs,
     graceMs,

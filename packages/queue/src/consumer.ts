@@ -1,58 +1,30 @@
-import { type Backoff, type Clock, HeadraceError, within } from '@headrace/core'
+import { HeadraceError, within } from '@headrace/core'
+import { createAdaptive } from './adaptive.ts'
 import { createArrivals } from './arrivals.ts'
 import { createCare } from './care.ts'
 import { createChain } from './chain.ts'
 import { createConclude } from './conclude.ts'
 import { type BatchOptions, type Consumer, checkedOptions } from './consume-options.ts'
 import { createDeadlines } from './deadlines.ts'
-import type { QueueDriver } from './driver.ts'
-import type { QueueEvent } from './events.ts'
 import { failed } from './failures.ts'
 import { createLanes, type Item } from './lanes.ts'
 import { createLinger } from './linger.ts'
-import type { Message } from './message.ts'
 import { visibleHeaders } from './own-headers.ts'
-import type { Answers } from './replies.ts'
-import { type HandlerContext, Run } from './run.ts'
+import { Run } from './run.ts'
 import { createIntake, type Source } from './source.ts'
 import { isThenable } from './thenable.ts'
 import { createVerdicts } from './verdicts.ts'
-
-/** The part of consuming in which one message at a time and batches differ. */
-export interface Work<Body> {
-  /** What it throws sends the message to the dead letters. */
-  readonly decode: (payload: string) => Body | Promise<Body>
-  readonly handle: (messages: Message<Body>[], context: HandlerContext) => unknown
-  /** One result for each message; undefined where all have succeeded. */
-  readonly results: (returned: unknown, count: number) => readonly PromiseSettledResult<unknown>[] | undefined
-}
-
-/** What all consumers of a queue share. */
-export interface ConsumerContext {
-  readonly driver: QueueDriver
-  readonly queue: string
-  readonly partitions: number
-  readonly clock: Clock
-  readonly attempts: number
-  readonly onExhausted: 'dead-letter' | 'park'
-  readonly onExpired: 'dead-letter' | 'drop'
-  readonly parkedKeysMax: number
-  readonly backoff: Backoff
-  readonly reconnect: Backoff
-  readonly callMs: number
-  readonly emit: ((event: QueueEvent) => void) | undefined
-  readonly answers: Answers | undefined
-  readonly declared: () => Promise<void>
-  readonly undeclared: () => void
-}
+import type { ConsumerContext, Work } from './work.ts'
 
 export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>, options: BatchOptions): Consumer {
   const { driver, queue, clock, reconnect, callMs, emit, declared, undeclared, answers } = context
   const checked = checkedOptions(options, context.partitions)
-  const { concurrency, prefetch, handlerMs, graceMs, drainMs } = checked
+  const { prefetch, handlerMs, graceMs, drainMs } = checked
   const { redeliveriesMax, sizeMax, lingerMs, partitions, priorityAgeMs } = checked
 
   const runs = createChain<Run<Body>>()
+  const adaptive = checked.concurrency === 'auto' ? createAdaptive(checked.concurrencyMax) : undefined
+  const fixed = checked.concurrency === 'auto' ? 0 : checked.concurrency
   const hurry = new AbortController()
   let closing: Promise<{ abandoned: number }> | undefined
   let draining = false
@@ -89,7 +61,13 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
     // A handler that answers at once ends inside the loop, which then goes on by itself: no recursion.
     if (starting) return
     starting = true
-    while (!draining && !paused && runs.size < concurrency && lanes.ready > 0 && !linger.for(lanes.ready)) {
+    while (
+      !draining &&
+      !paused &&
+      runs.size < (adaptive?.limit ?? fixed) &&
+      lanes.ready > 0 &&
+      !linger.for(lanes.ready)
+    ) {
       if (care.taken || (runs.size > 0 && lanes.nextIsCareful)) break
       start(new Run(lanes.take(sizeMax)))
     }
@@ -99,6 +77,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   // Not async, nor the next: most bodies and many handlers are done at once, and a promise for each costs a tenth of the whole.
   function start(run: Run<Body>): void {
     run.place = runs.add(run)
+    if (adaptive) run.startedMs = clock.nowMs()
     const items = run.stretches.length === 1 ? run.stretches[0]!.items : run.stretches.flatMap((it) => it.items)
     const first = items[0]!
     care.take(first)
@@ -188,6 +167,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   ): void {
     if (run.ended) return
     run.ended = true
+    adaptive?.ended(clock.nowMs() - run.startedMs, runs.size)
     if (run.place) runs.remove(run.place)
     if (run.timed) {
       deadlines.delete(run)
@@ -286,7 +266,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
         held += messages.length
         for (const { publishedAtMs } of messages) oldestAtMs = Math.min(oldestAtMs ?? publishedAtMs, publishedAtMs)
       }
-      return { running: runs.size, held, oldestAtMs }
+      return { running: runs.size, concurrency: adaptive?.limit ?? fixed, held, oldestAtMs }
     },
     async [Symbol.asyncDispose]() {
       await close()

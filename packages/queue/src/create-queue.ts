@@ -2,7 +2,7 @@ import { checkFunction, exponentialBackoff, guardObserver, HeadraceError, within
 import { backendCall } from './backend.ts'
 import { createComposer } from './compose.ts'
 import type { Consumer } from './consume-options.ts'
-import { type ConsumerContext, createConsumer } from './consumer.ts'
+import { createConsumer } from './consumer.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import type { QueueDriver } from './driver.ts'
 import type { Message } from './message.ts'
@@ -15,6 +15,7 @@ import { createRequests } from './requests.ts'
 import type { HandlerContext } from './run.ts'
 import { accepted, type StandardSchema } from './schema.ts'
 import { createTraces } from './tracing.ts'
+import type { ConsumerContext } from './work.ts'
 
 /** @param name 1 to 200 bytes; with the driver it says which queue this is, in every process. */
 export function createQueue<Body, Sent = Body>(

@@ -21,6 +21,7 @@ export class Run<Body> implements HandlerContext, Timed {
   /** Among those that run. */
   place: Link<Run<Body>> | undefined = undefined
   dueMs = 0
+  startedMs = 0
   wait: Timed['wait'] = undefined
   /** It has not answered at once, and has a deadline. */
   timed = false
