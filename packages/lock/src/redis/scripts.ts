@@ -53,7 +53,8 @@ for _, n in ipairs(rest or {}) do
     answer(n, FAILED, err, 0)
   else
     local r = { ttl, tokens, weight, capacity, label, now + wait, 0, now, 0 }
-    if state.company then serve(key, state, id) end
+    if state.company or weight > 0 or (state.id and wait > 0) then whole(key) end
+    serve(key, state, id)
     local code, value, count = standing(key, state, id)
     if code then
       answer(n, code, value, count)
@@ -87,6 +88,7 @@ for n, key in ipairs(KEYS) do
     if state.id == id then
       state.untilMs = now + ttl
     else
+      if state.company then whole(key) end
       local r = record(key, id)
       if r and r[TOKEN] > 0 then
         if sharing(key) > 0 and call('ZSCORE', key .. ':s', id) then
@@ -103,7 +105,7 @@ for n, key in ipairs(KEYS) do
         last(key .. ':i', wait)
         state.company = true
       end
-      if state.company then serve(key, state, id) end
+      serve(key, state, id)
     end
     local code, value, count = standing(key, state, id)
     answer(n, code or GONE, value or -1, count or 0)
@@ -139,11 +141,13 @@ for _, n in ipairs(rest) do
   if err then
     reply[n] = err
   elseif state.id == id then
+    if state.company then whole(key) end
     state.id = nil
     serve(key, state)
     save(key, state)
     reply[n] = HELD
   elseif state.company then
+    whole(key)
     local held = call('ZSCORE', key .. ':s', id)
     call('ZREM', key .. ':s', id)
     leave(key, id)
@@ -160,6 +164,7 @@ const evictBody = `
 local key, word = KEYS[1], ARGV[4]
 local state, err = load(key)
 if err then return redis.error_reply(err) end
+if state.company then whole(key) end
 local ids = {}
 if state.id then ids[1] = state.id end
 if state.company and sharing(key) > 0 then

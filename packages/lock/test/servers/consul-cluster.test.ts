@@ -88,10 +88,13 @@ describe('consul: the election of a new leader among three servers', () => {
       const before = written
       return until(() => written > before + 20)
     }
-    await progress()
-    await first.kill()
-    await progress()
-    running = false
+    try {
+      await progress()
+      await first.kill()
+      await progress()
+    } finally {
+      running = false
+    }
     await Promise.all(work)
     await Promise.all(sessions.map((locks) => locks.close()))
     expect(value).toBe(written)

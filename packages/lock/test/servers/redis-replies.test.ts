@@ -1,4 +1,5 @@
 import net, { type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server } from '@headrace/stack'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { redisFixture, until } from './redis-fixture.ts'
@@ -131,16 +132,19 @@ it('a server that is killed in the middle of scripts and restarts with its data 
       while (running)
         await locks
           .withLock(keys[n % 3]!, () => taken++, { ttlMs: 1_000, waitMs: 30_000, mode: n > 3 ? 'shared' : 'exclusive' })
-          .catch(() => {})
+          .catch(() => sleep(5))
     }),
   )
-  for (let turn = 0; turn < 3; turn++) {
-    const before = taken
-    await until(() => taken > before + 50)
-    await fixture.server.kill()
-    await fixture.server.restart()
+  try {
+    for (let turn = 0; turn < 3; turn++) {
+      const before = taken
+      await until(() => taken > before + 50)
+      await fixture.server.kill()
+      await fixture.server.restart()
+    }
+  } finally {
+    running = false
   }
-  running = false
   await Promise.all(work)
   for (const key of keys) {
     await all[0]!.withLock(key, ({ held }) => expect(held).toBe(true), { waitMs: 30_000 })
