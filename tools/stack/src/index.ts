@@ -1,7 +1,7 @@
 export { type ServerName, serverUrl } from './address.ts'
 export { startConsul, startConsulCluster } from './consul.ts'
 export { startPostgres } from './postgres.ts'
-export { startRabbitmq, startRabbitmqCluster } from './rabbitmq.ts'
+export { type RabbitmqServer, startRabbitmq, startRabbitmqCluster } from './rabbitmq.ts'
 export { startRedis } from './redis.ts'
 export { sentinelGroup, startSentinel } from './sentinel.ts'
 export type { Server } from './server.ts'

@@ -1,13 +1,21 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
 import type { Command } from './guarded.ts'
 import { answers } from './probe.ts'
 import { findProgram, folders, type Program } from './program.ts'
 import { type Place, type Plan, type Server, startServer } from './server.ts'
 
+const run = promisify(execFile)
 const frameMethod = 1
 const newCookie = () => randomBytes(20).toString('hex')
+
+export interface RabbitmqServer extends Server {
+  /** Runs `rabbitmqctl` against the node; it takes some seconds. @returns what it prints. */
+  control(...args: readonly string[]): Promise<string>
+}
 
 /**
  * A RabbitMQ node of its own, without plugins, with a port mapper (epmd) and a cookie of its own; user and password are `guest`.
@@ -17,21 +25,33 @@ const newCookie = () => randomBytes(20).toString('hex')
  */
 export async function startRabbitmq(
   options: { readonly settings?: readonly string[]; readonly advanced?: string } = {},
-): Promise<Server> {
+): Promise<RabbitmqServer> {
   const program = await findRabbitmq()
-  return startServer({
-    ...nodePlan({
-      program,
-      node: 'headrace@localhost',
-      cookie: newCookie(),
-      settings: options.settings ?? [],
-      advanced: options.advanced,
-      epmdPort: ({ ports }) => ports[2]!,
-    }),
+  const plan = nodePlan({
+    program,
+    node: 'headrace@localhost',
+    cookie: newCookie(),
+    settings: options.settings ?? [],
+    advanced: options.advanced,
+    epmdPort: ({ ports }) => ports[2]!,
+  })
+  let environment: NodeJS.ProcessEnv = {}
+  const server = await startServer({
+    ...plan,
     portCount: 3,
     // Erlang would start the port mapper as a daemon, which outlives the node: started here, it is ours to end.
     companion: (place) => epmdCommand(program, place, place.ports[2]!),
+    command(place) {
+      const command = plan.command(place)
+      environment = { ...process.env, ...command.env }
+      return command
+    },
   })
+  const control = async (...args: readonly string[]) => {
+    const { stdout } = await run(join(program.folder, 'rabbitmqctl'), args, { env: environment, timeout: 60_000 })
+    return stdout
+  }
+  return Object.assign(server, { control })
 }
 
 /**

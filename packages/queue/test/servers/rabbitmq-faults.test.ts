@@ -1,13 +1,13 @@
 import { createQueue } from '@headrace/queue'
 import { rabbitmqQueue } from '@headrace/queue/rabbitmq'
-import { type Server, startRabbitmq } from '@headrace/stack'
+import { type RabbitmqServer, startRabbitmq } from '@headrace/stack'
 import type { Channel, Connection } from 'rabbitmq-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { options, survive } from './rabbitmq-history.ts'
 import { connect, driverAt, opened, until } from './rabbitmq-set-up.ts'
 
 const limitMs = 180_000
-let server: Server
+let server: RabbitmqServer
 
 /** One that publishes and two that consume, of which one stands by. */
 const drivers = () => ({
@@ -40,6 +40,15 @@ describe('RabbitMQ under faults: nothing is lost and no key is out of order', { 
       server.pause()
       await until(() => opened.every(({ ready }) => !ready), 'every connection is given up')
       server.resume()
+    })
+  })
+
+  it('when an alarm blocks publishers, and consumers go on meanwhile', async () => {
+    await survive('alarm', drivers(), async (progress) => {
+      await server.control('set_vm_memory_high_watermark', 'absolute', '1MB')
+      await until(() => opened.some(({ ready }) => !ready), 'publishers are blocked')
+      await until(() => progress().handled >= progress().confirmed, 'what is confirmed is handled')
+      await server.control('set_vm_memory_high_watermark', '0.4')
     })
   })
 

@@ -33,7 +33,7 @@ export async function handle(attempt: number): Promise<void> {
 export async function survive(
   name: string,
   drivers: { readonly publisher: QueueDriver; readonly consumers: readonly QueueDriver[] },
-  fault: () => Promise<void>,
+  fault: (progress: () => { readonly confirmed: number; readonly handled: number }) => Promise<void>,
 ): Promise<{ readonly duplicates: number; readonly gapMs: number }> {
   const publisher = createQueue<number>(drivers.publisher, name, options)
   const consumers = drivers.consumers.map((driver) => createQueue<number>(driver, name, options))
@@ -70,7 +70,7 @@ export async function survive(
     }),
   )
   await until(() => confirmed > messageCount / 3, 'a third is published')
-  await fault()
+  await fault(() => ({ confirmed, handled: new Set(completed).size }))
   await publishing
   await until(() => new Set(completed).size === messageCount, 'all are handled')
   expectOrder(completed)
