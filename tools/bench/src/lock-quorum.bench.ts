@@ -1,5 +1,12 @@
-import { type Bench, defineBench } from './bench.ts'
-import { aloneQuorum, contendedQuorum } from './lock-quorum/contention.ts'
+import { type Bench, type Contestant, defineBench } from './bench.ts'
+import { contended, turnMetrics } from './lock/contention.ts'
+import type { LibraryName } from './lock/libraries.ts'
+import { threeServers } from './lock/servers.ts'
+import { pairMetrics, pairs } from './lock/uncontended.ts'
+
+const peers: LibraryName[] = ['node-redlock', 'redlock-universal', '@sesamecare-oss/redlock', 'redis-semaphore']
+const each = (names: readonly LibraryName[], of: (name: LibraryName) => Contestant) =>
+  Object.fromEntries(names.map((name) => [name, of(name)]))
 
 const bench: Bench = defineBench({
   about:
@@ -7,22 +14,15 @@ const bench: Bench = defineBench({
   cases: [
     {
       name: 'one key, 32 contenders, 1 ms section',
-      metrics: { acquiredPerSec: '1/s', waitP99Ms: 'ms', waitMaxMs: 'ms', jain: '', commandsEach: '' },
-      ours: contendedQuorum('ours'),
-      peers: {
-        'ours, strict order': contendedQuorum('ours, strict order'),
-        'redlock-universal': contendedQuorum('redlock-universal'),
-        '@sesamecare-oss/redlock': contendedQuorum('@sesamecare-oss/redlock'),
-      },
+      metrics: turnMetrics,
+      ours: contended('ours', 1, threeServers),
+      peers: each(['ours, strict order', ...peers], (other) => contended(other, 1, threeServers)),
     },
     {
       name: 'free keys, one at a time',
-      metrics: { pairsPerSec: '1/s', commandsEach: '' },
-      ours: aloneQuorum('ours'),
-      peers: {
-        'redlock-universal': aloneQuorum('redlock-universal'),
-        '@sesamecare-oss/redlock': aloneQuorum('@sesamecare-oss/redlock'),
-      },
+      metrics: pairMetrics,
+      ours: pairs('ours', 1, threeServers),
+      peers: each(peers, (peer) => pairs(peer, 1, threeServers)),
     },
   ],
 })

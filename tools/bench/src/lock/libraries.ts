@@ -1,40 +1,50 @@
 import { randomUUID } from 'node:crypto'
 import { createLocks } from '@headrace/lock'
 import { redisLocks } from '@headrace/lock/redis'
+import { redisQuorumLocks } from '@headrace/lock/redis-quorum'
 import { Redlock } from '@sesamecare-oss/redlock'
 import { Redis } from 'ioredis'
-import { Mutex } from 'redis-semaphore'
-import { createLock, IoredisAdapter } from 'redlock-universal'
+import { Mutex, RedlockMutex } from 'redis-semaphore'
+import { createLock, createRedlock, IoredisAdapter } from 'redlock-universal'
+import { nodeRedlock } from './node-redlock.ts'
 
-/** A lock library over one connection of its own. */
+/** A lock library on one server, or on several independent ones, over a connection of its own to each. */
 export interface Library {
   /** Waits until it holds the key; the result gives it back. */
   acquire(key: string): Promise<() => Promise<unknown>>
-  /** Commands sent so far. */
+  /** Commands sent so far, to all servers. */
   readonly commands: number
+  /** Resolves when what was asked for by now has been answered for the first time. */
+  asked(): Promise<void>
   close(): Promise<void>
 }
 
-const ttlMs = 5_000
+export const ttlMs = 5_000
+const waitMs = 60_000
+const retries = 1_000_000
 const pollMs = 5
 
 export type LibraryName =
   | 'ours'
   | 'ours, strict order'
   | 'SET NX PX'
+  | 'node-redlock'
   | 'redlock-universal'
   | '@sesamecare-oss/redlock'
   | 'redis-semaphore'
 
-type Make = (redis: Redis, prefix: string) => Promise<Omit<Library, 'commands'>> | Omit<Library, 'commands'>
+type Made = Pick<Library, 'acquire'> & Partial<Pick<Library, 'close'>>
+type Make = (clients: Redis[], prefix: string) => Promise<Made> | Made
 
 const ours =
   (handoverMax: number): Make =>
-  async (redis, prefix) => {
-    const locks = createLocks(redisLocks(redis, { prefix }), { ttlMs, handoverMax, waitMs: 60_000 })
+  async (clients, prefix) => {
+    const driver =
+      clients.length > 1 ? redisQuorumLocks(clients, { prefix, ttlMaxMs: ttlMs }) : redisLocks(clients[0]!, { prefix })
+    const locks = createLocks(driver, { ttlMs, handoverMax, waitMs })
     await locks.withLock('warm', () => {})
     return {
-      acquire: async (key) => {
+      async acquire(key) {
         const lease = await locks.acquire(key)
         return () => lease.release()
       },
@@ -47,73 +57,101 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const makers: Record<LibraryName, Make> = {
   ours: ours(16),
   'ours, strict order': ours(0),
-  /** What many write by hand: SET NX PX, a script that compares and deletes, and a poll. */
-  'SET NX PX': async (redis, prefix) => {
+  /** What many write by hand, on one server: SET NX PX, a script that compares and deletes, and a poll. */
+  async 'SET NX PX'([redis], prefix) {
     const compareAndDelete = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
-    const sha = String(await redis.script('LOAD', compareAndDelete))
+    const sha = String(await redis!.script('LOAD', compareAndDelete))
     let n = 0
     return {
       async acquire(key) {
         const name = `${prefix}:${key}`
         const value = `${process.pid}-${n++}`
-        while ((await redis.set(name, value, 'PX', ttlMs, 'NX')) !== 'OK') await sleep(pollMs)
-        return () => redis.evalsha(sha, 1, name, value)
+        while ((await redis!.set(name, value, 'PX', ttlMs, 'NX')) !== 'OK') await sleep(pollMs)
+        return () => redis!.evalsha(sha, 1, name, value)
       },
-      close: async () => {},
     }
   },
-  'redlock-universal': (redis, prefix) => {
-    const adapter = new IoredisAdapter(redis as never)
+  async 'node-redlock'(clients, prefix) {
+    const redlock = await nodeRedlock(clients, retries)
     return {
       async acquire(key) {
-        const options = { ttl: ttlMs, retryAttempts: 1_000_000, performance: 'lean' } as const
-        const lock = createLock({ adapter, key: `${prefix}:${key}`, ...options })
+        // It gives up, too, where an answer took longer than the ttl.
+        for (;;) {
+          const lock = await redlock.acquireLock(`${prefix}:${key}`, ttlMs)
+          if (lock) return () => redlock.releaseLock(lock.resource, lock.value)
+        }
+      },
+    }
+  },
+  'redlock-universal'(clients, prefix) {
+    const adapters = clients.map((client) => new IoredisAdapter(client as never))
+    return {
+      async acquire(key) {
+        const options = { key: `${prefix}:${key}`, ttl: ttlMs, retryAttempts: retries }
+        const lock =
+          adapters.length > 1
+            ? createRedlock({ adapters, ...options })
+            : createLock({ adapter: adapters[0]!, performance: 'lean', ...options })
         const handle = await lock.acquire()
         return () => lock.release(handle)
       },
-      close: async () => {},
     }
   },
-  '@sesamecare-oss/redlock': (redis, prefix) => {
-    const redlock = new Redlock([redis as never], { retryCount: 1_000_000 })
+  '@sesamecare-oss/redlock'(clients, prefix) {
+    const redlock = new Redlock(clients as never, { retryCount: retries })
     redlock.on('error', () => {})
     return {
       async acquire(key) {
         const lock = await redlock.acquire([`${prefix}:${key}`], ttlMs)
         return () => lock.release()
       },
-      close: async () => {},
     }
   },
-  'redis-semaphore': (redis, prefix) => ({
+  'redis-semaphore': (clients, prefix) => ({
     async acquire(key) {
-      const mutex = new Mutex(redis as never, `${prefix}:${key}`, { lockTimeout: ttlMs, acquireTimeout: 60_000 })
+      const options = { lockTimeout: ttlMs, acquireTimeout: waitMs }
+      const name = `${prefix}:${key}`
+      const mutex =
+        clients.length > 1
+          ? new RedlockMutex(clients as never, name, options)
+          : new Mutex(clients[0] as never, name, options)
       await mutex.acquire()
       return () => mutex.release()
     },
-    close: async () => {},
   }),
 }
 
-export async function openLibrary(name: LibraryName, url: string, prefix: string = randomUUID()): Promise<Library> {
-  const redis = new Redis(url)
-  redis.on('error', () => {})
+export async function openLibrary(
+  name: LibraryName,
+  urls: readonly string[],
+  prefix: string = randomUUID(),
+): Promise<Library> {
   let commands = 0
-  const send = redis.sendCommand.bind(redis)
-  redis.sendCommand = (...args) => {
-    commands++
-    return send(...args)
-  }
-  const library = await makers[name](redis, prefix)
+  const clients = urls.map((url) => {
+    const client = new Redis(url)
+    client.on('error', () => {})
+    const send = client.sendCommand.bind(client)
+    client.sendCommand = (...args) => {
+      commands++
+      return send(...args)
+    }
+    return client
+  })
+  const library = await makers[name](clients, prefix)
   commands = 0
   return {
     acquire: library.acquire,
     get commands() {
       return commands
     },
+    async asked() {
+      await new Promise((resolve) => setImmediate(resolve))
+      // Over the same connections, so behind everything else.
+      await Promise.all(clients.map((client) => client.ping()))
+    },
     async close() {
-      await library.close()
-      redis.disconnect()
+      await library.close?.()
+      for (const client of clients) client.disconnect()
     },
   }
 }
