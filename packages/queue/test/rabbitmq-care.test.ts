@@ -83,7 +83,18 @@ describe('a frame that comes again and again', () => {
     const { receive, handled } = processOf(noted)
     await receive(1, 2, 'ab')
     expect(handled).toEqual(['a2'])
-    expect(noted.place).toEqual({ frame: '2 from a', place: 0, times: 1 })
+    expect(noted.place).toMatchObject({ place: 0, times: 1 })
+  })
+
+  it('is not taken for another that begins alike', async () => {
+    const noted: { place?: Place } = {}
+    const first = processOf(noted)
+    await first.receive(1, 2, 'abc')
+    await first.work('c')
+    const second = processOf(noted)
+    await second.receive(1, 2, 'axy')
+    await second.work('y')
+    expect(second.handled).toEqual(['a2', 'x2', 'y2'])
   })
 
   it('is not delivered when its place cannot be noted', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Delivery, Finishing } from '../driver.ts'
 import { createFifo } from '../fifo.ts'
 import type { StoredMessage } from './envelope.ts'
@@ -51,6 +52,12 @@ export interface Unpacking {
 
 /** More than a frame can hold: the tag of a delivery is that of its frame and its place in it. */
 const placesPerFrame = 512
+
+/** Of all that is in it: another frame that was taken for it would have messages passed over. */
+const nameOf = (parts: Parts) =>
+  createHash('sha256')
+    .update(JSON.stringify(parts.map((part) => [part?.id, part?.publishedAtMs])))
+    .digest('base64url')
 
 /**
  * @param credit deliveries that may be unsettled at a time.
@@ -121,7 +128,7 @@ export function createUnpacking(
   }
 
   async function resume(progress: Progress, frame: Frame, parts: Parts): Promise<Place> {
-    const name = `${parts.length} from ${parts[0]!.id}`
+    const name = nameOf(parts)
     const noted = await progress.read()
     if (noted?.frame !== name || noted.place >= parts.length) return { frame: name, place: 0, times: 0 }
     // Those before it were settled, or it would not have had its turn.
