@@ -11,8 +11,8 @@ local rest
 if markKey then
   mark = us + count - 1
   local text, keepMs = format('%d', mark), format('%d', ARGV[1] + ttl)
-  local earlier = call('SET', markKey, text, 'PX', keepMs, 'GET')
-  if earlier and earlier + 1 > us then
+  local earlier = tonumber(call('SET', markKey, text, 'PX', keepMs, 'GET'))
+  if earlier and earlier + 1 > us and earlier < GARBAGE then
     -- As in nextTokens.
     first = earlier + 1
     count = math.max(1, math.min(count, us + AHEAD - first))

@@ -28,6 +28,8 @@ export const tokensAheadMax = 1_000
 export const head: string = `
 local HELD, QUEUED, GONE, FAILED = 1, 2, 3, 4
 local AHEAD = ${tokensAheadMax}
+-- What claims to be the last token, and is not: no number of Lua is exact beyond.
+local GARBAGE = 9007199254740992
 local call, match, format, sub, byte = redis.call, string.match, string.format, string.sub, string.byte
 local markKey, mark = ARGV[3] ~= '' and ARGV[3]
 `
@@ -139,6 +141,7 @@ end
 -- Above the last token, and above the time: the second holds also when the first was lost with the data.
 local function nextTokens(state, asked)
   mark = mark or markKey and tonumber(call('GET', markKey)) or 0
+  if mark >= GARBAGE then mark = 0 end
   local first = math.max(state.first + state.tokens, mark + 1, us)
   return first, math.max(1, math.min(asked, us + AHEAD - first))
 end

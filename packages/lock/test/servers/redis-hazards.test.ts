@@ -167,6 +167,21 @@ it('eviction (maxmemory, allkeys-lru) of a lock is LOST for its holder, and toke
   await redis.flushall()
 })
 
+it('eviction of the last token, which all keys have in common, is no smaller token for any of them', async () => {
+  const redis = connect()
+  const locks = locksOn(connect(), { handoverMax: 10_000 })
+  const lease = await locks.acquire('k')
+  const waiting = locksOn(connect()).acquire('k')
+  await until(async () => (await queued(locks, 'k')) === 1)
+  expect(await redis.del(`${fixture.prefix}:mark`)).toBe(1)
+  await lease.release()
+  const next = await waiting
+  expect(next.token).toBeGreaterThan(lease.token)
+  await next.release()
+  await redis.del(`${fixture.prefix}:mark`)
+  expect((await locks.acquire('k')).token).toBeGreaterThan(next.token)
+})
+
 it.each(['', ':q', ':i'])(
   'eviction of a part of what is kept for a key, "%s", forgets nobody for good',
   async (part) => {

@@ -32,6 +32,23 @@ it.each([
   expect(both.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
 })
 
+it('garbage in the place of the last token is REJECTED, or replaced where it is a string', async () => {
+  const redis = connect()
+  const locks = locksOn(redis)
+  const name = `${fixture.prefix}:mark`
+  await redis.hset(name, 'a', '1')
+  await expect(locks.acquire('k')).rejects.toMatchObject({ code: 'REJECTED' })
+  expect(await redis.hgetall(name)).toEqual({ a: '1' })
+  await redis.del(name)
+  for (const text of ['8c1f0d2e', '', '1e999', '-1']) {
+    await redis.set(name, text)
+    const first = await locks.acquire(text || 'empty').catch(() => locks.acquire('again'))
+    expect(first.token).toBeGreaterThan(1_000_000_000_000_000n)
+    expect(first.token).toBeLessThan(2n ** 53n)
+    await first.release()
+  }
+})
+
 it('a user who may not is REJECTED, without a word about the password', async () => {
   const control = connect()
   await control.acl('SETUSER', 'nobody', 'on', '>secret', 'resetkeys', '-@all', '+subscribe', '&*')
