@@ -6,6 +6,7 @@ import { createConfirms } from './rabbitmq/confirms.ts'
 import { createDelays } from './rabbitmq/delays.ts'
 import { deathOf, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
 import { messagesOf, toFrames } from './rabbitmq/frames.ts'
+import { holdRest } from './rabbitmq/hold.ts'
 import { deadQueue, partitionQueue } from './rabbitmq/names.ts'
 import { createParked, listParked } from './rabbitmq/parked.ts'
 import type { ParkedContext } from './rabbitmq/parked-reading.ts'
@@ -147,8 +148,8 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
     },
     async visitDead(queue, visit) {
       const channel = await channelOf(consuming)
+      let left: number | undefined
       try {
-        let left: number | undefined
         while (left === undefined || left > 0) {
           const received = await channel.basicGet({ queue: deadQueue(queue) })
           if (!received) return
@@ -175,6 +176,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
           if (stopped) return
         }
       } finally {
+        if (left && channel.active) await holdRest(channel, deadQueue(queue), left).catch(() => {})
         // Gives back, in their order, those that were kept.
         await channel.close()
       }

@@ -1,6 +1,6 @@
 import type { Clock } from '@headrace/core'
 import { brokenRules } from '@headrace/core/testing'
-import type { Delivery, QueueMessage, Subscriber, Subscription } from '@headrace/queue'
+import type { DeadMessage, DeadVerdict, Delivery, QueueMessage, Subscriber, Subscription } from '@headrace/queue'
 import { queueRules } from '@headrace/queue/conformance'
 import { type MemoryQueue, memoryQueue } from '@headrace/queue/memory'
 import { memorySubject } from './memory-subject.ts'
@@ -175,5 +175,32 @@ export function redrivesTwice(good: MemoryQueue): Partial<MemoryQueue> {
         await good.publish(queue, [{ ...dead.message, delayMs: 0 }])
         return 'remove'
       }),
+  }
+}
+
+/** What a quorum queue does with dead letters that are given back while others of them wait. */
+export function showsThenMoves(good: MemoryQueue): Partial<MemoryQueue> {
+  let moved: string[] = []
+  return {
+    async visitDead(queue, visit) {
+      const all: DeadMessage[] = []
+      await good.visitDead(queue, (letter) => {
+        all.push(letter)
+        return 'keep'
+      })
+      const place = ({ message: { id } }: DeadMessage) => moved.indexOf(id)
+      all.sort((a, b) => place(a) - place(b))
+      const verdicts = new Map<DeadMessage, DeadVerdict>()
+      for (const letter of all) {
+        const verdict = await visit(letter)
+        verdicts.set(letter, verdict)
+        moved = [...moved.filter((id) => id !== letter.message.id), letter.message.id]
+        if (verdict === 'stop') break
+      }
+      await good.visitDead(queue, (letter) => {
+        const verdict = verdicts.get(letter)
+        return verdict === 'redrive' || verdict === 'remove' ? verdict : 'keep'
+      })
+    },
   }
 }

@@ -20,6 +20,7 @@ import {
   settlesAtClose,
   settlesOnNewest,
   sharesPartitions,
+  showsThenMoves,
 } from './broken-drivers.ts'
 
 const broken: readonly [string, Breaks, rule: string][] = [
@@ -197,6 +198,11 @@ const broken: readonly [string, Breaks, rule: string][] = [
         }),
     }),
     'visiting shows the oldest first and does what the visitor says, through any connection',
+  ],
+  [
+    'puts what it has shown behind the others',
+    (good) => showsThenMoves(good),
+    'a visit that ends early leaves all in their order',
   ],
   [
     'loses what it redrives',

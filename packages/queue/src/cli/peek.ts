@@ -4,8 +4,13 @@ import type { Delivery, QueueDriver } from '../driver.ts'
 const callMs = 10_000
 /** With nothing for so long there is nothing, or another consumer has it. */
 const quietMs = 500
+/**
+ * What a consumer takes by default. A quorum queue puts what is given back behind what was given back before and not taken
+ * again: where all take as many, nothing is left, and the order of keys stays.
+ */
+const credit = 256
 
-/** What waits in the partitions, oldest first in each; all of it is given back. */
+/** What waits in the partitions, oldest first in each and at most 256 of each; all of it is given back. */
 export async function peek(
   driver: QueueDriver,
   queue: string,
@@ -22,7 +27,7 @@ export async function peek(
         clock,
         callMs,
         driver.subscribe(queue, partition, {
-          credit: Math.min(limit, 65_535),
+          credit,
           onDelivery({ message }) {
             messages.push(message)
             last = clock.nowMs()
@@ -35,7 +40,11 @@ export async function peek(
       ),
     ),
   )
-  while (lost === undefined && clock.nowMs() - last < quietMs && seen.some((messages) => messages.length < limit)) {
+  while (
+    lost === undefined &&
+    clock.nowMs() - last < quietMs &&
+    seen.some((messages) => messages.length < Math.min(limit, credit))
+  ) {
     await clock.sleep(20)
   }
   await Promise.all(subscriptions.map((each) => within(clock, callMs, each.close(), { what: 'giving back' })))

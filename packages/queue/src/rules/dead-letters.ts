@@ -50,6 +50,22 @@ export const deadLetterRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     },
   },
   {
+    name: 'a visit that ends early leaves all in their order',
+    async check(subject) {
+      const queue = await freshQueue(subject)
+      await bury(queue, messages('abcde'))
+      const ids = async () => (await dead(subject.driver, queue.name)).map(({ message }) => message.id).join('')
+      assert.equal(await ids(), 'abcde')
+      assert.deepEqual(await visited(subject.driver, queue.name, { a: 'keep', b: 'remove', c: 'stop' }), [
+        'a',
+        'b',
+        'c',
+      ])
+      await queue.until('four left', async () => (await subject.driver.stats(queue.name)).dead === 4)
+      assert.equal(await ids(), 'acde')
+    },
+  },
+  {
     name: 'a redriven message is delivered again as it was, and is no dead letter any more',
     async check(subject) {
       const queue = await freshQueue(subject)
