@@ -82,15 +82,19 @@ export function lossOf(work: Work, servers: number, target: Target): number {
 /** The largest arrival rate at which so many servers keep the promise, from a `lambda` at which they do. */
 export function rateLimit(work: Work, servers: number, target: Target): number {
   const saturation = (servers / work.meanService) * (1 - 2 ** -40)
-  const inTime = keptUpTo(work, saturation, 1 - target.p, (at) => lateShare(at, servers, target))
-  if (target.loss >= 1) return inTime
+  const late = (at: Work) => lateShare(at, servers, target)
+  if (target.loss >= 1) return keptUpTo(work, saturation, 1 - target.p, late)
   const capacity = servers + queueBound(work, servers, target)
   const lost = ({ lambda, meanService }: Work) => mmckBlocking({ lambda, mu: 1 / meanService, servers, capacity })
-  return lost({ ...work, lambda: inTime }) <= target.loss ? inTime : keptUpTo(work, inTime, target.loss, lost)
+  // Most often it is the loss that gives out first, and then the other search is not needed.
+  const accepted = keptUpTo(work, saturation, target.loss, lost)
+  if (late({ ...work, lambda: accepted }) <= 1 - target.p) return accepted
+  return keptUpTo(work, accepted, 1 - target.p, late)
 }
 
-/** Up to which rate a share that grows with it stays within its bound; beyond it at `most`. */
+/** Up to which rate, and `most` at the most, a share that grows with it stays within its bound. */
 function keptUpTo(work: Work, most: number, bound: number, share: (at: Work) => number): number {
   const excess = (lambda: number) => Math.log(Math.max(1e-300, share({ ...work, lambda }))) - Math.log(bound)
-  return excess(work.lambda) >= 0 ? work.lambda : zeroBetween(excess, work.lambda, most)
+  if (excess(work.lambda) >= 0) return work.lambda
+  return excess(most) <= 0 ? most : zeroBetween(excess, work.lambda, most)
 }

@@ -8,12 +8,10 @@ export interface SimulatedPassage {
   readonly variance: Measured
 }
 
-const eventsMax = 1e8
-
 /**
  * How long a line takes from `from` in the system to `to`, more or fewer, `runs` times over: the witness of `drain` and
  * `timeToOverflow`. Services under way at the beginning begin there.
- * @throws RangeError naming `to` where it is not reached in 1e8 events.
+ * @throws RangeError naming `to` where it is not reached in `eventsMax` events.
  */
 export function simulatePassage(given: {
   readonly arrivals: Sampler
@@ -23,13 +21,16 @@ export function simulatePassage(given: {
   readonly to: number
   readonly runs: number
   readonly seed: number
+  /** Of one run; 1e8 by default. */
+  readonly eventsMax?: number
 }): SimulatedPassage {
-  const { arrivals, service, servers, from, to, runs, seed } = given
+  const { arrivals, service, servers, from, to, runs, seed, eventsMax = 1e8 } = given
   checkInteger('servers', servers, 1)
   checkInteger('from', from, 0)
   checkInteger('to', to, 0)
   checkInteger('runs', runs, 1)
   checkNumber('runs', runs, 100, 1e9)
+  checkNumber('eventsMax', eventsMax, 1, 1e12)
   const uniform = seededUniform(seed)
   const once = () => {
     let events = 0

@@ -35,6 +35,7 @@ export function simulatePriority(given: {
   readonly seed: number
 }): SimulatedClass[] {
   const { classes, servers = 1, discipline, customers, seed } = given
+  if (classes.length === 0) throw new RangeError('classes must not be empty')
   checkInteger('servers', servers, 1)
   checkInteger('customers', customers, 1)
   checkNumber('customers', customers, 100, 1e9)
