@@ -14,7 +14,7 @@ export function below(n: number, x: number): number {
   if (n + 1 >= transitionMin) return x < 1.55 * (n + 1) ? transition(n + 1, x) : fraction(n, x)
   // R(n) = 1 + (n/x) R(n-1) adds positive terms only; between integers it starts from a continued fraction at the fraction.
   let j = n < 0 ? n : n - Math.floor(n)
-  let ratio = j === 0 ? 1 : fraction(j, x)
+  let ratio = j === 0 ? 1 : x >= 1 && x < 20 ? insideOut(j, x) : fraction(j, x)
   while (++j <= n) ratio = 1 + (j / x) * ratio
   return ratio
 }
@@ -35,4 +35,11 @@ export function above(n: number, x: number): number {
 /** x / (x-n + 1n / (x-n+2 + 2(n-1) / (x-n+4 + …))) (DLMF 8.9.2). */
 function fraction(n: number, x: number): number {
   return x / continuedFraction(0, n + 1, -1, x - n, 2)
+}
+
+/** The same from its end, for n below 1 and x from 1 on, where so many terms are enough: the rounding of each fades in the next. */
+function insideOut(n: number, x: number): number {
+  let value = x
+  for (let k = Math.ceil(100 / x) + 15; k >= 1; k--) value = x - n + 2 * (k - 1) + (k * (n + 1 - k)) / value
+  return x / value
 }
