@@ -30,7 +30,7 @@ local YES, QUEUED, NO, AWAY = 1, 2, 3, 4
 local time = call('TIME')
 local us = time[1] * 1000000 + time[2]
 local now = floor(us / 1000)
-local check, epoch = ARGV[3], floor(now / ARGV[1])
+local epoch = floor(now / ARGV[1])
 local known = call('GET', KEYS[1])
 `
 
@@ -65,7 +65,7 @@ if not node.run then
   node.run = info()
   node.since, node.high, node.empty = now, 0, 1
   store()
-elseif check == '1' then
+elseif ARGV[3] == '1' then
   local run, up = info()
   if run ~= node.run then
     node.run, node.since, node.ready, node.empty = run, now - up, false, node.empty or 0

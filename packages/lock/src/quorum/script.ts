@@ -13,8 +13,8 @@ import { head, now, prelude } from './node-state.ts'
 // that is something else. A function costs as much as a command to define, so there is none here. In the general way,
 // below, it takes the server three times as long.
 const plainReleases = `
-local done = 3
-for n = 4, #ARGV do
+local done, plain = 3, ARGV[3] == '0'
+for n = 4, plain and #ARGV or 0 do
   local id, key = match(ARGV[n], '^f (%S+)'), KEYS[n - 2]
   if not id then break end
   local value = redis.pcall('GET', key)
@@ -41,7 +41,7 @@ if done == #ARGV then return reply end
 
 const plainVotes = `
 local at, high, low, others = match(known or '', '^r(%d+) (%d+) (%d+)(.*)$')
-if at and check == '0' and tonumber(at) == epoch then
+if at and plain and tonumber(at) == epoch then
   high = tonumber(high)
   local highBefore = high
   for n = done + 1, #ARGV do

@@ -13,9 +13,9 @@ afterAll(() => client.disconnect())
 const prefix = freshPrefix()
 const epochMs = 3_600_000
 let node: QuorumNode
-const open = (ttlMaxMs: number): QuorumNode =>
+const open = (ttlMaxMs: number, own = prefix): QuorumNode =>
   quorumNode({
-    ...{ client, clock: systemClock, prefix, session: 's', nodeMs: 5_000 },
+    ...{ client, clock: systemClock, prefix: own, session: 's', nodeMs: 5_000 },
     ...{ tokenKeepMs: epochMs, terms: `1000 ${ttlMaxMs}`, heard() {}, trouble() {} },
   })
 beforeAll(() => {
@@ -203,6 +203,24 @@ it('the node knows at any time a number that none of its tokens is above, and ne
     expect(await highOf()).toBeGreaterThanOrEqual(token)
   }
   expect(highs.size).toBe(1)
+})
+
+it('the first call after a restart finds it out, whatever it asks for, although the data are there', async () => {
+  for (const operation of ['f s.none', 'k s.none 1000', 'v s.a s.a - 0 1 1000 0 ']) {
+    const own = freshPrefix()
+    const other = open(1, own)
+    const tell = (what: string) =>
+      new Promise<unknown>((resolve) => other.send('k', what, (reply) => resolve('value' in reply && reply.value)))
+    const since = ((await tell('p')) as number[])[5]
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await tell(`a 41 0 ${since}`)).toBe(1)
+    const marker = (await client.get(`${own}:node`))!
+    // What is restored after a restart is what another run has written.
+    await client.set(`${own}:node`, marker.replace(/\S+$/, '0123456789abcdef'))
+    await client.script('FLUSH')
+    await tell(operation)
+    expect(await tell('v s.b s.b - 0 1 1000 0 '), operation).toEqual([4, expect.any(Number), 0])
+  }
 })
 
 it('a proposal from a clock that is far ahead does not use up the tokens', async () => {
