@@ -13,6 +13,7 @@ import type { ParkedContext } from './rabbitmq/parked-reading.ts'
 import { createProgress } from './rabbitmq/progress.ts'
 import { createReplies } from './rabbitmq/replies.ts'
 import { type Subscribed, subscribe } from './rabbitmq/subscription.ts'
+import { toMarker } from './rabbitmq/sure.ts'
 import { declareTopology } from './rabbitmq/topology.ts'
 
 const closeMs = 5_000
@@ -144,7 +145,9 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       const parking = (broken: (cause: unknown) => void) => createParked(parkedContext(queue, partition), max!, broken)
       const store = (...sent: ReturnType<typeof toEnvelope>) => storeDurably(sent)
       const progress = createProgress(channel, store, queue, partition)
-      return subscribe(channel, bury(queue), live, max ? parking : undefined, progress, queue, partition, subscriber)
+      const mark = () => storeDurably(toMarker(partitionQueue(queue, partition), 'sure'))
+      const parked = max ? parking : undefined
+      return subscribe(channel, bury(queue), live, parked, progress, mark, queue, partition, subscriber)
     },
     async visitDead(queue, visit) {
       const channel = await channelOf(consuming)

@@ -137,6 +137,11 @@ const broken: readonly [string, Breaks, rule: string][] = [
     'what is settled is never delivered again; the rest comes again in its order, before younger messages',
   ],
   [
+    'passes on no more than 32 settlements ahead, and forgets the others at close',
+    mapSubscription(({ settle }) => ({ settle: (all) => settle(all.slice(0, 32)) })),
+    'what is settled right before the close is settled, however much of it, and with gaps in between',
+  ],
+  [
     'keeps delivering after close',
     mapSubscription(() => ({ close: async () => {} })),
     'after close nothing is delivered',

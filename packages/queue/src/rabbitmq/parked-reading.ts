@@ -1,9 +1,10 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { cryptoRandom, randomId, systemClock } from '@headrace/core'
 import type { AsyncMessage, Channel, Envelope } from 'rabbitmq-client'
 import type { DeadInfo } from '../driver.ts'
 import type { StoredMessage } from './envelope.ts'
 import { parkedQueue } from './names.ts'
+import { markerOf, toMarker } from './sure.ts'
 
 export interface ParkedContext {
   /** A channel for reading. */
@@ -16,8 +17,6 @@ export interface ParkedContext {
 }
 
 const markAgainMs = 500
-const markerHeader = 'headrace-marker'
-const empty = Buffer.alloc(0)
 
 /**
  * How many parked messages there may be. A reader takes all there are, which is at most what a prefetch can say: quorum
@@ -59,12 +58,12 @@ export async function readParked(
         stop()
       }
       const mark = async () => {
-        await store(toMarker(queue, partition, nonce))
+        await store(toMarker(parkedQueue(queue, partition), nonce))
         if (reading) cancel = systemClock.after(markAgainMs, () => mark().catch(fail))
       }
       const receive = (received: AsyncMessage) => {
         if (!reading) return
-        const marker = received.headers?.[markerHeader]
+        const marker = markerOf(received)
         if (marker === undefined) {
           if (see(received, channel) === 'enough') end()
           return
@@ -88,8 +87,3 @@ export async function readParked(
     throw error
   }
 }
-
-export const toMarker = (queue: string, partition: number, nonce: string): [Envelope, Buffer] => [
-  { routingKey: parkedQueue(queue, partition), mandatory: true, durable: true, headers: { [markerHeader]: nonce } },
-  empty,
-]

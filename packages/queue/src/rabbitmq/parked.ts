@@ -1,11 +1,12 @@
 import { Buffer } from 'node:buffer'
-import { systemClock, within } from '@headrace/core'
+import { systemClock } from '@headrace/core'
 import type { AsyncMessage, Channel, Envelope } from 'rabbitmq-client'
 import type { DeadInfo, Delivery, Park, ParkedKey, Settlement } from '../driver.ts'
 import { overflowed } from '../failures.ts'
 import { fromEnvelope, parsed, type StoredMessage, toEnvelope } from './envelope.ts'
 import { parkedQueue } from './names.ts'
-import { type ParkedContext, parkedMax, prefetchMax, readParked, toMarker } from './parked-reading.ts'
+import { type ParkedContext, parkedMax, prefetchMax, readParked } from './parked-reading.ts'
+import { createSure, type Sure, toMarker } from './sure.ts'
 
 /** Why a key is parked: a message of its own behind the parked ones, because those cannot be changed. The last one counts. */
 interface Why {
@@ -14,7 +15,6 @@ interface Why {
   readonly because: DeadInfo
 }
 
-const makeSureMs = 1_000
 const whyHeader = 'headrace-why'
 const whyOf = ({ headers }: AsyncMessage): Why | undefined => parsed<Why>(headers?.[whyHeader])
 
@@ -43,8 +43,7 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
   let channel: Channel | undefined
   let closing: Promise<unknown> = Promise.resolve()
   let closed = false
-  /** Acknowledgements that may be lost when the channel is closed. */
-  let unsure = 0
+  let sure: Sure | undefined
   let count = 0
   let lastTag = 0
 
@@ -63,6 +62,7 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
       return deliveries.length === want ? 'enough' : undefined
     }
     channel = await readParked(context, see, (cause) => given.size > 0 && broken(cause))
+    sure = createSure(channel, prefetchMax, () => store(toMarker(route.routingKey, 'sure')))
     // Nobody else could read them, if it stayed open.
     if (closed || deliveries.length === 0) await giveBack()
     if (closed) throw new Error('the subscription has ended')
@@ -78,20 +78,8 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
   }
 
   async function finish(open: Channel): Promise<void> {
-    // Else they are handled twice; but nobody else can read while we wait.
-    if (open.active && unsure > 0) await within(systemClock, makeSureMs, makeSure(open)).catch(() => {})
+    await sure?.make()
     await open.close()
-  }
-
-  /**
-   * A channel sends a quorum queue no more than 32 acknowledgements ahead of its answers, and loses the others when it is
-   * closed. Whatever was sent before a message that is confirmed has been answered.
-   */
-  async function makeSure(open: Channel): Promise<void> {
-    unsure = 0
-    // Answered when the broker has read what was written before it.
-    await open.basicQos({ prefetchCount: prefetchMax })
-    await store(toMarker(queue, partition, 'sure'))
   }
 
   /** What has to be stored before it is settled. */
@@ -101,13 +89,12 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
     if (message && park?.because) await store(toWhy(message, park.because))
   }
 
-  async function conclude({ tag, park }: Settlement): Promise<void> {
+  function conclude({ tag, park }: Settlement): void {
     const deliveryTag = given.get(tag)?.deliveryTag
     if (!given.delete(tag) || park || !deliveryTag) return
     count--
-    if (!channel) return
-    channel.basicAck({ deliveryTag })
-    if (++unsure === 30) await makeSure(channel)
+    channel?.basicAck({ deliveryTag })
+    sure?.acknowledged(1)
   }
 
   const toWhy = ({ id, key }: StoredMessage, because: DeadInfo): [Envelope, Buffer] => {
@@ -150,7 +137,7 @@ export function createParked(context: ParkedContext, max: number, broken: (cause
     },
     async settle(settlements) {
       await Promise.all(settlements.map(prepare))
-      for (const settlement of settlements) await conclude(settlement)
+      for (const settlement of settlements) conclude(settlement)
       if (given.size === 0) await giveBack()
     },
     async close() {

@@ -5,6 +5,7 @@ import { countOf, messagesOf } from './frames.ts'
 import { partitionQueue } from './names.ts'
 import { isParkedTag, type Parked } from './parked.ts'
 import type { Progress } from './progress.ts'
+import { createSure, markerOf } from './sure.ts'
 import { nextTurn } from './turn.ts'
 import { type Care, createUnpacking } from './unpacking.ts'
 
@@ -21,6 +22,7 @@ export interface Subscribed {
  * @param bury stores a dead letter, confirmed.
  * @param parking makes what keeps the parked messages, where there can be any.
  * @param progress of frames that are handled with care.
+ * @param mark stores a marker in the partition, confirmed.
  * @param live has the subscription for as long as it lasts.
  */
 export async function subscribe(
@@ -29,6 +31,7 @@ export async function subscribe(
   live: Set<Subscribed>,
   parking: ((broken: (cause: unknown) => void) => Parked) | undefined,
   progress: Progress,
+  mark: () => Promise<void>,
   queue: string,
   partition: number,
   { credit, redeliveriesMax, onDelivery, onParked, onLost }: Subscriber,
@@ -51,6 +54,7 @@ export async function subscribe(
     end(cause)
     void channel.close()
   }
+  const sure = createSure(channel, credit, mark)
   const parked = parking?.(giveUp)
   let told = parked === undefined
   // What comes before it is known which keys are parked; no more than the credit.
@@ -71,11 +75,17 @@ export async function subscribe(
     const { lowestOpen = Number.POSITIVE_INFINITY } = unpacking
     const below = tags.filter((tag) => tag < lowestOpen)
     if (below.length > 0) channel.basicAck({ deliveryTag: Math.max(...below), multiple: true })
-    for (const tag of tags) if (tag > lowestOpen) channel.basicAck({ deliveryTag: tag })
+    const above = tags.filter((tag) => tag > lowestOpen)
+    for (const tag of above) channel.basicAck({ deliveryTag: tag })
+    sure.acknowledged(above.length)
   }
 
   const receive = (received: AsyncMessage) => {
     if (ended) return
+    if (markerOf(received) !== undefined) {
+      channel.basicAck({ deliveryTag: received.deliveryTag })
+      return
+    }
     if (!told) {
       if (early.push(received) === 1) void tell()
       return
@@ -134,6 +144,7 @@ export async function subscribe(
       stop()
       // Before another one can be active, so that it finds all of them.
       await parked?.close()
+      await sure.make()
       await channel.close()
     },
   }

@@ -49,6 +49,25 @@ export const deliveringRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     },
   },
   {
+    name: 'what is settled right before the close is settled, however much of it, and with gaps in between',
+    async check(subject) {
+      const queue = await freshQueue(subject)
+      const all = Array.from({ length: 300 }, (_, at) => message(`${at}`))
+      for (const each of all) await queue.publish(each)
+      const first = await queue.subscribe({ credit: 300 })
+      await first.received(300)
+      await first.subscription.settle(first.deliveries.filter((_, at) => at % 2).map(({ tag }) => ({ tag })))
+      await first.subscription.close()
+      const second = await queue.subscribe({ credit: 300 })
+      await second.received(150)
+      await queue.quiet()
+      assert.deepEqual(
+        second.ids,
+        all.filter((_, at) => at % 2 === 0).map(({ id }) => id),
+      )
+    },
+  },
+  {
     name: 'after close nothing is delivered',
     async check(subject) {
       const queue = await freshQueue(subject)
