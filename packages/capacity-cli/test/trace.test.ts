@@ -114,6 +114,13 @@ it('arrivals by a clock are planned by the model for them, as it asks for no les
   expect(result.servers).toBeLessThan((await planOf(poisson(), '--mean-service', '0.5', '--wait', '0.1')).servers)
 })
 
+it('where nothing can be told there are as many servers as the model and the replay need', async () => {
+  const told = await planOf(bursts(), ...promise, '--window', '1000')
+  expect(told).toMatchObject({ trace: { report: { arrivals: 'insufficient data' } }, decidedBy: 'replay', servers: 5 })
+  const { out } = await cli('plan', '--trace', bursts(), ...promise, '--window', '1000')
+  expect(out).toContain('The trace is too short to tell what the arrivals are')
+})
+
 it('a trace of too few is refused', async () => {
   const { code, err } = await cli('plan', '--trace', file('few.csv', 'at\n1\n2\n'), ...promise)
   expect(code).toBe(2)
