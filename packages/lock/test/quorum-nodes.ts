@@ -112,7 +112,7 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
         const hears = listeners.get(channels + first.id.split('.')[0])
         if (!isMe && !hears?.size) continue
         value.last = then.last
-        take(value, first.id, '-', ttlMs, first.tokens, first.label)
+        take(value, first.id, after, ttlMs, first.tokens, first.label)
         if (!isMe) for (const hear of hears!) hear(message)
       }
     }
@@ -159,7 +159,7 @@ export function simulatedNode(clock: Clock, options: { readonly ageMs?: number }
         const handedOver = !was && value.owner !== undefined && value.from === id
         if (handedOver) value.from = '-'
         if (value.owner === undefined && mark.ready) {
-          serve(key, value, after ?? (was ? id : '-'))
+          serve(key, value, after === '^' ? value.from : (after ?? (was ? id : '-')))
           passed = value.owner !== undefined
         }
         return was && passed ? 4 : was || handedOver ? 1 : 0

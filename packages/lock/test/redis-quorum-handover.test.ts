@@ -4,14 +4,14 @@ import { simulatedQuorum } from './quorum-setup.ts'
 const nameOf = (key: string) => `headrace:quorum:{${key}}`
 
 /** Two sessions, the first of which has waited for the key and holds it; the other one waits. */
-async function line() {
+async function line(signal?: AbortSignal) {
   const quorum = await simulatedQuorum(3)
   const { session, settled, clock } = quorum
   const [before, one, two] = [session(), session(), session()]
   const { value: earlier } = await settled(before.acquire('k'))
   const first = one.acquire('k')
   await clock.advance(50)
-  const second = two.acquire('k', { waitMs: 30_000 })
+  const second = two.acquire('k', { waitMs: 30_000, ...(signal && { signal }) })
   await clock.advance(50)
   await settled(earlier!.release())
   const { value: lease } = await settled(first)
@@ -72,6 +72,28 @@ it('who is called takes over the nodes that its predecessor has not told yet', a
   await clock.advance(30)
   expect(frees()).toBeGreaterThanOrEqual(before + 2)
 })
+
+it.each([0, 1, 2, 3])(
+  'who leaves %i ms after the release that calls it costs the next ones no time and no place',
+  async (ms) => {
+    const leaving = new AbortController()
+    const { clock, session, settled, lease, second } = await line(leaving.signal)
+    const gone = second.catch(() => undefined)
+    const [third, fourth] = [session().acquire('k'), session()]
+    await clock.advance(50)
+    const last = fourth.acquire('k')
+    await clock.advance(50)
+    const released = lease.release()
+    await clock.advance(ms)
+    leaving.abort()
+    const leftMs = clock.nowMs()
+    const { value: next, atMs } = await settled(third)
+    expect(atMs - leftMs).toBeLessThanOrEqual(6)
+    await settled(next!.release())
+    expect((await settled(last)).value!.token).toBeGreaterThan(next!.token)
+    await settled(Promise.all([gone, released]))
+  },
+)
 
 it('a node that is late with the vote of the holder hears of the release at once', async () => {
   const { clock, nodes, session, settled } = await simulatedQuorum(3)

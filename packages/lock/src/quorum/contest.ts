@@ -285,7 +285,7 @@ export function createContest(options: {
       const isHeld = place.state === 'held' && clock.nowMs() < place.untilMs
       if (isHeld && votes?.answers[at]?.yes && works(at) && busyKeys.has(key))
         return await passOn(nodes, at, place, votes, () => busyKeys.delete(key))
-      return (await giveBack(nodes, place)) && isHeld
+      return (await giveBack(nodes, place, place.state === 'queued')) && isHeld
     },
   }
   return contest

@@ -50,9 +50,12 @@ export async function renewHold<Held extends Hold>(
   return { state: 'held', token: BigInt(last - tokens + 1), tokens }
 }
 
-/** True where a majority knew it until now, even if its ttl had ended there. */
-export async function giveBack(nodes: readonly QuorumNode[], terms: Named): Promise<boolean> {
-  return confirmed(nodes, await askAll(nodes, terms.key, `f ${nameOf(terms)}`))
+/**
+ * True where a majority knew it until now, even if its ttl had ended there.
+ * @param unheard it has asked for the key at the node with the queue only: whoever is called next comes after the same one.
+ */
+export async function giveBack(nodes: readonly QuorumNode[], terms: Named, unheard = false): Promise<boolean> {
+  return confirmed(nodes, await askAll(nodes, terms.key, `f ${nameOf(terms)}${unheard ? ' ^' : ''}`))
 }
 
 /**

@@ -8,7 +8,7 @@
  *                       q… and w…: the same, and somebody may be waiting
  *   <prefix>:{key}:q    zset id → ticket, of those who wait; :i hash id → record
  *
- * Times are the server's, in milliseconds. <from> is the owner that handed over to this one before its release arrived.
+ * Times are the server's, in milliseconds. <from> is the owner that handed over to this one.
  *
  * The counter of a key outlives its use by two epochs. <floor> is not below any counter that has been forgotten since:
  * <high> is not below any counter of the node, and becomes <older> and then <floor> as epochs pass. It is ahead by up to
@@ -137,7 +137,7 @@ local function serve(key, state, after, me)
     leave(key, id)
     if r and r[4] > now then
       local last, ttl = state.last, id == me and r[1] or min(r[1], claim)
-      take(state, id, '-', us, r[2], ttl, r[3])
+      take(state, id, after, us, r[2], ttl, r[3])
       if id ~= me then
         local message = format('g %s %d %d %d %s %s', id, state.last, now, ttl, after, key)
         if call('PUBLISH', channels .. match(id, '^[^.]*'), message) == 0 then state.owner, state.last = nil, last end

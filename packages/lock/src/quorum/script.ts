@@ -110,7 +110,8 @@ local function vote(key, text)
   if state.owner == id then return state.last end
   return { NO, left(state), state.owner }
 end
--- f, free, also where its ttl has ended, which its sender knows better: id, and after whom the next one comes where that is not the id; 4 where a next one was called
+-- f, free, also where its ttl has ended, which its sender knows better: id, and after whom the next one comes where that is not the id (^: after the
+-- same as this one); 4 where a next one was called
 local function free(key, text)
   local state, err = load(key)
   if err then return err end
@@ -123,6 +124,7 @@ local function free(key, text)
     if state.owner and state.from == id then was, state.from = 1, '-' end
   end
   local owner = state.owner
+  if after == '^' then after = state.from or '-' end
   if not owner and node.ready then serve(key, state, after ~= '' and after or was == 1 and id or '-') end
   local served = state.owner ~= owner
   if was == 1 or served then save(key, state) end

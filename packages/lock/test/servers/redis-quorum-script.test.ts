@@ -161,7 +161,7 @@ it('the node of the simulation does what the script does, with a queue and with 
     const wait = below(2) * 60_000
     const operations = [
       `v ${id} ${wait > 0 ? `${id}~1` : '-'} ${other} ${last} ${1 + below(3)} 60000 ${wait} its label`,
-      `f ${id}${below(4) === 0 ? ` ${other}` : ''}`,
+      `f ${id}${['', '', ` ${other}`, ' ^'][below(4)]}`,
       `f ${id}~1`,
       `r ${id} ${last}`,
       `k ${id}~1 60000`,
