@@ -46,8 +46,10 @@ export function createArrivals(context: {
   function itemOf(parking: Parking, delivery: Delivery, window: Window | undefined): Item {
     const { source } = parking
     const { headers } = delivery.message
-    const suspect = delivery.redeliveries >= carefulFrom
-    const guilty = delivery.redeliveries >= redeliveriesMax && !condemned.has(source)
+    // Somebody wants a parked message tried again, however often it was; how often that ends the process counts for the command.
+    const redeliveries = window ? 0 : delivery.redeliveries
+    const suspect = redeliveries >= carefulFrom
+    const guilty = redeliveries >= redeliveriesMax && !condemned.has(source)
     if (guilty) condemned.add(source)
     return {
       delivery,

@@ -57,8 +57,10 @@ export function createParkedKeys(context: {
 export function commandOf({ tag, message: { headers, key, payload } }: Delivery): Command | undefined {
   if (!(commandHeader in headers) || key === undefined) return undefined
   try {
-    return { ...(JSON.parse(payload) as Pick<Command, 'what' | 'id' | 'because'>), tag, key }
+    const said = JSON.parse(payload) as Pick<Command, 'what' | 'id' | 'because'>
+    if (said.what === 'unpark' || said.what === 'skip') return { ...said, tag, key }
   } catch {
-    return { tag, key, what: undefined }
+    // As one that says something else.
   }
+  return { tag, key, what: undefined }
 }

@@ -70,7 +70,7 @@ describe('a queue on RabbitMQ', () => {
     await queue.close()
   })
 
-  it('names the argument of a queue that was declared otherwise', async () => {
+  it('hazard 20: names the argument of a queue that was declared otherwise', async () => {
     const name = freshName()
     await createQueue(rabbitmqQueue(connect()), name, { partitions: 2, depthMax: 1_000 }).open()
     const other = createQueue(rabbitmqQueue(connect()), name, { partitions: 2, depthMax: 2_000 })
@@ -103,7 +103,7 @@ describe('a queue on RabbitMQ', () => {
     await queue.close()
   })
 
-  it('keeps a message that belongs to the dead letters while those are full', async () => {
+  it('hazard 26: keeps a message that belongs to the dead letters while those are full', async () => {
     const name = freshName()
     const lost: string[] = []
     const queue = createQueue<number>(rabbitmqQueue(connect()), name, {
