@@ -1,7 +1,8 @@
 import type { Clock } from '@headrace/core'
+import { type Entry, Fifo } from '../fifo.ts'
 
 /** Requests whose reply is out. */
-export interface Asking {
+export interface Asking extends Entry {
   readonly sentMs: number
   readonly requests: readonly { readonly id: string }[]
   /** Those of them whose grant was faster than the reply. */
@@ -30,13 +31,14 @@ const clockDrift = 0.001
 
 export function serverTime(clock: Clock): ServerTime {
   const waiting = new Map<string, { readonly sentMs: number; readonly serverMs: number }>()
-  const out = new Set<Asking>()
+  // Not a set, for the reason that Keyed gives: there is one for each call.
+  const out = new Fifo<Asking>()
   let beganMs: number | undefined
   return {
     asks(requests) {
-      const asking = { sentMs: clock.nowMs(), requests }
+      const asking: Asking = { before: undefined, after: undefined, sentMs: clock.nowMs(), requests }
       beganMs ??= asking.sentMs
-      out.add(asking)
+      out.push(asking)
       return asking
     },
     answered(asking) {
