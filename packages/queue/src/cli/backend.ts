@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import { HeadraceError } from '@headrace/core'
 import type { Connection } from 'rabbitmq-client'
 import type { QueueDeclaration, QueueDriver } from '../driver.ts'
 import { deadQueue, parkedQueue, partitionQueue } from '../rabbitmq/names.ts'
 import { fromColumn } from '../sqlite/text.ts'
-import { sqliteQueue } from '../sqlite.ts'
 import type { Arguments } from './arguments.ts'
 
 /** A queue that exists, and how it was declared. */
@@ -26,14 +24,17 @@ const missing = (queue: string) => new HeadraceError('REJECTED', `there is no qu
 
 async function attachFile(path: string, queue: string): Promise<Attached> {
   if (!existsSync(path)) throw new HeadraceError('UNAVAILABLE', `there is no file "${path}"`)
-  const found = queuesOf(path).find(({ name }) => name === queue)
+  // Asked for where it is needed: Node 22.12 has it behind a flag, and the broker does without.
+  const { sqliteQueue } = await import('../sqlite.ts')
+  const found = (await queuesOf(path)).find(({ name }) => name === queue)
   if (!found) throw missing(queue)
   const driver = sqliteQueue(path)
   return { driver, declaration: await declared(driver, found), close: () => driver.close() }
 }
 
-function queuesOf(path: string): QueueDeclaration[] {
-  let db: DatabaseSync | undefined
+async function queuesOf(path: string): Promise<QueueDeclaration[]> {
+  const { DatabaseSync } = await import('node:sqlite')
+  let db: InstanceType<typeof DatabaseSync> | undefined
   try {
     db = new DatabaseSync(path)
     const rows = db.prepare('SELECT name, partitions, depth_max FROM headrace_queues').all()
