@@ -74,7 +74,7 @@ describe('a frame', () => {
       Buffer.concat([body, Buffer.from('x')]),
       Buffer.from('{}\n'),
       Buffer.from('[]\n'),
-      Buffer.from('[{"id":"a","bytes":-1}]\n'),
+      Buffer.from('[[-1,"a",null,0]]\n'),
       Buffer.from(''),
     ]
     for (const body of damaged) {

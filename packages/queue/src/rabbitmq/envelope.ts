@@ -9,8 +9,7 @@ const death = 'headrace-dead'
 
 export type StoredMessage = Omit<QueueMessage, 'delayMs'>
 
-/** What is ours about a message. */
-export interface About {
+interface About {
   readonly id: string
   readonly key?: string | undefined
   readonly partition: number
@@ -23,32 +22,19 @@ export interface Route {
   readonly routingKey: string
 }
 
-export const aboutOf = ({ id, key, partition, headers, publishedAtMs: at }: StoredMessage): About => ({
-  id,
-  key,
-  partition,
-  headers,
-  at,
-})
-
-export const fromAbout = (
-  { id, key, partition, headers, at }: About,
-  payload: string,
-  ownPartition: number,
-): StoredMessage => ({ id, key, partition: partition ?? ownPartition, payload, headers, publishedAtMs: at })
-
 /**
  * How a message travels. What is ours is one header of JSON: names of AMQP's own fields are cut at 255 bytes by the client,
  * and values of other types than text come back as something else.
  */
 export function toEnvelope(message: StoredMessage, route: Route, dead?: DeadInfo): [Envelope, Buffer] {
-  const { id, publishedAtMs: at } = message
+  const { id, key, partition, headers, publishedAtMs: at } = message
+  const own: About = { id, key, partition, headers, at }
   const envelope: Envelope = {
     ...route,
     mandatory: true,
     durable: true,
     contentType,
-    headers: { [about]: JSON.stringify(aboutOf(message)), ...(dead && { [death]: JSON.stringify(dead) }) },
+    headers: { [about]: JSON.stringify(own), ...(dead && { [death]: JSON.stringify(dead) }) },
     timestamp: Math.floor(at / 1_000),
     // For people and their tools; the one that counts is in the header.
     ...(Buffer.byteLength(id) <= 255 && { messageId: id }),
