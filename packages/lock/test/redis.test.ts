@@ -113,3 +113,33 @@ it('a grant of which it is not known when it was asked for counts from the first
   push(grant(request.id))
   expect(grants).toMatchObject([{ sinceMs: beganMs }])
 })
+
+it('requests that are not alike go in different calls, and the failure of one hides nothing of the others', async () => {
+  const { clock, remote, calls } = await openOld()
+  const answers = remote.acquire([
+    request,
+    { ...request, key: 'l', id: `${session}.2` },
+    { ...request, key: 'm', id: `${session}.33` },
+    { ...request, key: 'n', id: `${session}.44`, label: 'of another' },
+  ])
+  await clock.advance(0)
+  expect(calls).toHaveLength(3)
+  calls[0]!.reply.resolve(7)
+  calls[1]!.reply.reject(new Error('no connection'))
+  calls[2]!.reply.resolve([serverMs, 2, 10_000, 0])
+  expect(await answers).toMatchObject([
+    { state: 'held', token: 7n, tokens: 1 },
+    { state: 'held', token: 7n, tokens: 1 },
+    { state: 'failed' },
+    { state: 'queued', leftMs: 10_000 },
+  ])
+})
+
+it('a release that the server answers for all at once is confirmed for each', async () => {
+  const { clock, remote, calls } = await openOld()
+  const released = remote.release([request, { key: 'l', id: `${session}.2` }])
+  await clock.advance(0)
+  expect(calls[0]!.args.at(-1)).toBe(`${session}.1${session}.2`)
+  calls[0]!.reply.resolve(1)
+  expect(await released).toEqual([true, true])
+})

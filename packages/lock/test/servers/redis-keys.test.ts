@@ -27,6 +27,15 @@ it('every key it writes expires, and none is left when it is idle', async () => 
   await until(async () => (await keys()).length === 0)
 })
 
+it('a free key leaves nothing but the last token of them all', async () => {
+  const redis = connect()
+  const locks = locksOn(connect())
+  const leases = await locks.acquireAll(['a', 'b', 'c'])
+  await leases.release()
+  await locks.withLock('d', () => {}, { mode: 'shared' })
+  expect(await redis.keys(`${fixture.prefix}*`)).toEqual([`${fixture.prefix}:mark`])
+})
+
 it('what says that a key is shared outlives those who share it', async () => {
   const redis = connect()
   const locks = locksOn(connect(), { tokenKeepMs: 1 })
