@@ -56,6 +56,16 @@ it('who releases needs the word of the node with the queue only, where that has 
   expect((await settled(second)).value!.token).toBeGreaterThan(lease.token)
 })
 
+it('who releases when that node hangs need not wait for it', async () => {
+  const { clock, nodes, settled, lease, second } = await line()
+  nodes[0]!.pause()
+  const beganMs = clock.nowMs()
+  const { value, atMs } = await settled(lease.release())
+  expect(value).toBe(true)
+  expect(atMs - beganMs).toBeLessThan(25)
+  expect((await settled(second)).value!.token).toBeGreaterThan(lease.token)
+})
+
 it('who is called takes over the nodes that its predecessor has not told yet', async () => {
   const { clock, nodes, settled, lease, second } = await line()
   const frees = () => nodes.slice(1).flatMap(({ done }) => done.filter((one) => one.startsWith('f'))).length

@@ -86,6 +86,15 @@ describe('a new service', () => {
     expect(await granted).not.toBeNull()
   })
 
+  it('where one node is missing the answer says so as soon as that is sure: an old service could have lost the other two', async () => {
+    const { nodes, session, settled, clock } = await simulatedQuorum(3, { isNew: true })
+    nodes[1]!.pause()
+    const beganMs = clock.nowMs()
+    const { error, atMs } = await settled(session().tryAcquire('k'))
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', retryAfterMs: ttlMaxMs })
+    expect(atMs - beganMs).toBeLessThan(550)
+  })
+
   it.each([1, 2])('nodes that are emptied after report %i, before they are admitted, stay out', async (report) => {
     const { nodes, session, settled, clock } = await simulatedQuorum(3, { isNew: true })
     const asked = settled(session(() => 100, { callMs: 10_000 }).tryAcquire('k'))

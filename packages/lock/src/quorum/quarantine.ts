@@ -54,8 +54,9 @@ export function createQuarantine(nodes: readonly QuorumNode[], clock: Clock, ttl
       if (!report || report.ready) return false
       return report.leftMs <= 0 || (isNew && report.upMs >= ttlMaxMs)
     })
-    // Some of a new service vote already, and the others are new too: whoever has admitted those is at it.
-    const others = before.every((report) => !report || report.ready || old(report))
+    // Some of a new service vote already, and the others are new too: whoever has admitted those is at it. Where one is
+    // missing nobody can know that all are new.
+    const others = before.every((report) => report && (report.ready || old(report)))
     if (!waited.includes(true)) return others
     // Only what is copied after the wait counts: until then, votes from before the loss could still become a grant.
     const copied = await reportsOf()
