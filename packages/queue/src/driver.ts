@@ -233,7 +233,7 @@ export interface Reply {
 export type DeadVerdict = 'keep' | 'redrive' | 'remove' | 'stop'
 
 export interface DriverStats {
-  /** Stored and due, not delivered to anyone. */
+  /** Stored and due, not delivered to anyone; at least, where messages are kept together. */
   readonly waiting: number
   /** Held back by their delay; 0 where the backend does not tell. */
   readonly delayed: number

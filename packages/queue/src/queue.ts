@@ -72,7 +72,10 @@ export interface NewMessage<Sent> extends MessageOptions {
 }
 
 export interface QueueStats {
-  /** Messages that wait for a consumer, and those that consumers of this queue object hold. */
+  /**
+   * Messages that wait for a consumer, and those that consumers of this queue object hold. At least so many where a backend
+   * counts messages that travelled together as one.
+   */
   readonly depth: number
   /** Messages held by consumers of this queue object. */
   readonly held: number
