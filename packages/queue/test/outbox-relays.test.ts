@@ -6,6 +6,7 @@ import { memoryQueue } from '@headrace/queue/memory'
 import type { OutboxSink, RelayLease } from '@headrace/queue/outbox'
 import { describe, expect, it } from 'vitest'
 import { type Published, setUp, unavailable } from './outbox-set-up.ts'
+import { deferred } from './set-up.ts'
 
 describe('several relays', () => {
   /** One key, first come, first served; `lose` takes it from its holder. */
@@ -75,6 +76,26 @@ describe('several relays', () => {
     const closed = one.close()
     await clock.advance(30_000)
     await closed
+  })
+
+  it('give up a lock that hangs, and give back what it grants too late', async () => {
+    const granted = deferred<RelayLease>()
+    let released = 0
+    const { clock, relay, of } = setUp(undefined, { locks: { acquire: () => granted.promise } })
+    const one = relay()
+    await clock.advance(40_000)
+    const closed = one.close()
+    granted.resolve({
+      held: true,
+      signal: new AbortController().signal,
+      async release() {
+        released++
+      },
+    })
+    await closed
+    await clock.settle()
+    expect(released).toBeGreaterThan(0)
+    expect(of('began')).toEqual([])
   })
 
   it('also without a lock have each message take its effect once, behind an inbox', async () => {

@@ -2,7 +2,7 @@ import { createOutbox } from '@headrace/queue/outbox'
 import type { Sql } from '@headrace/queue/sql'
 import { describe, expect, it } from 'vitest'
 import { setUp, unavailable } from './outbox-set-up.ts'
-import { deferred } from './set-up.ts'
+import { deferred, outcome } from './set-up.ts'
 
 describe('appending', () => {
   it('is part of the transaction of the caller', async () => {
@@ -179,6 +179,19 @@ describe('a relay', () => {
     expect(ids()).toEqual(['a1', 'b1'])
     expect(left()).toBe(1)
     expect(clock.pending).toBe(0)
+  })
+
+  it('is waited for no longer than a signal allows', async () => {
+    const { clock, append, relay } = setUp(unavailable)
+    append('a1')
+    const one = relay()
+    const stop = new AbortController()
+    const drained = outcome(one.drained({ signal: stop.signal }))
+    await clock.advance(5_000)
+    stop.abort('enough')
+    expect(await drained).toMatchObject({ code: 'ABORTED', cause: 'enough' })
+    expect(await outcome(one.drained({ signal: stop.signal }))).toMatchObject({ code: 'ABORTED' })
+    await one.close()
   })
 
   it('bad options are named', () => {

@@ -1,4 +1,5 @@
 import {
+  abortedError,
   type Clock,
   checkNumber,
   cryptoRandom,
@@ -71,14 +72,20 @@ export type OutboxEvent =
 export interface OutboxRelay extends AsyncDisposable {
   /** There may be something to publish: call it after a commit. */
   poke(): void
-  /** Resolves when all that was in the outbox is published, or the relay is closed. */
-  drained(): Promise<void>
+  /**
+   * Resolves when all that was in the outbox is published, or the relay is closed; while the queue is away that takes as long.
+   * @throws HeadraceError `ABORTED`.
+   */
+  drained(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
   /** Waits for what is being published, at most `callMs` and once more to note it. */
   close(): Promise<void>
 }
 
 // Keys that failed in one pass, after which it is the queue that fails.
 const stuckMax = portionMax
+
+// How long one wait of a relay for its turn is; then it waits again.
+const standByMs = 30_000
 
 export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const { outbox, sql, queue, locks, pollMs = 1_000, callMs = 10_000 } = options
@@ -88,7 +95,7 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const emit = guardObserver(options.observe)
   const backoff = exponentialBackoff({ delayMinMs: 50, delayMaxMs: 10_000, random })
   const { name } = outbox
-  const waiters: (() => void)[] = []
+  const waiters = new Set<() => void>()
   const closing = new AbortController()
   let poked = true
   let wake: AbortController | undefined
@@ -105,7 +112,7 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
             await pass(lease)
             failures = 0
             if (poked || closing.signal.aborted || !lease.held) continue
-            for (const resolve of waiters.splice(0)) resolve()
+            tellWaiters()
             await rest()
           }
         } finally {
@@ -118,14 +125,22 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
         await clock.sleep(delayMs, closing.signal).catch(() => {})
       }
     }
-    for (const resolve of waiters.splice(0)) resolve()
+    tellWaiters()
+  }
+
+  function tellWaiters(): void {
+    for (const resolve of waiters) resolve()
+    waiters.clear()
   }
 
   /** Undefined while another relay works. */
   async function lead(): Promise<RelayLease | undefined> {
     if (!locks) return alone
     try {
-      return await locks.acquire(`headrace/outbox/${name}`, { signal: closing.signal, waitMs: 30_000 })
+      const { signal } = closing
+      const acquiring = locks.acquire(`headrace/outbox/${name}`, { signal, waitMs: standByMs })
+      const onLate = (late: RelayLease) => late.release()
+      return await within(clock, standByMs + callMs, acquiring, { signal, onLate, what: 'acquiring the outbox' })
     } catch (error) {
       if (!isHeadraceError(error, 'TIMEOUT')) throw error
       // At once again would be a busy loop where a lock does not wait.
@@ -211,10 +226,20 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
 
   return {
     poke,
-    drained() {
+    drained({ signal } = {}) {
       if (closing.signal.aborted) return ended
-      return new Promise((resolve) => {
-        waiters.push(resolve)
+      return new Promise((resolve, reject) => {
+        const done = () => {
+          signal?.removeEventListener('abort', abort)
+          resolve()
+        }
+        const abort = () => {
+          waiters.delete(done)
+          reject(abortedError(signal!, 'waiting for the outbox to be empty'))
+        }
+        if (signal?.aborted) return abort()
+        signal?.addEventListener('abort', abort, { once: true })
+        waiters.add(done)
         poke()
       })
     },
