@@ -15,7 +15,8 @@ describe('hazards of Consul', () => {
     const began = performance.now()
     await destroySessions(fixture.server)
     expect(await lost(lease)).toMatchObject({ code: 'LOST' })
-    expect(performance.now() - began).toBeLessThan(1_000)
+    // A renewal would find it out at a third of the ttl.
+    expect(performance.now() - began).toBeLessThan(15_000)
     expect(lease.held).toBe(false)
     const next = await locks.acquire('k')
     expect(next.token).toBeGreaterThan(lease.token)

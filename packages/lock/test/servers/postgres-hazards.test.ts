@@ -17,7 +17,8 @@ describe('hazards of PostgreSQL', () => {
     const began = performance.now()
     await terminate(false)
     expect(await lost(lease)).toMatchObject({ code: 'LOST' })
-    expect(performance.now() - began).toBeLessThan(1_000)
+    // A renewal would find it out at a third of the ttl.
+    expect(performance.now() - began).toBeLessThan(15_000)
     expect(await lease.release()).toBe(false)
     expect((await locks.acquire('k')).token).toBeGreaterThan(lease.token)
   })

@@ -82,7 +82,8 @@ describe('redis', () => {
     const startMs = performance.now()
     await lease.release()
     await until(() => granted > 0)
-    expect(performance.now() - startMs).toBeLessThan(100)
+    // Somebody who asked now and then would come later, or would have been seen above.
+    expect(performance.now() - startMs).toBeLessThan(5_000)
     await until(() => granted === 1_000)
   })
 
@@ -167,7 +168,8 @@ describe('redis', () => {
     const startMs = performance.now()
     await lease.release()
     expect((await waiting).held).toBe(true)
-    expect(performance.now() - startMs).toBeLessThan(200)
+    // Each of them could have claimed the key for a second.
+    expect(performance.now() - startMs).toBeLessThan(20_000)
   })
 
   it('a process that is stopped when its turn comes loses it after claimMs', async () => {
@@ -182,7 +184,7 @@ describe('redis', () => {
     await lease.release()
     const startMs = performance.now()
     const own = await waiting
-    expect(performance.now() - startMs).toBeLessThan(3_000)
+    expect(performance.now() - startMs).toBeLessThan(15_000)
     // What it finds when it wakes is a grant that is over.
     stopped.kill('SIGCONT')
     await sleep(300)
@@ -219,7 +221,7 @@ describe('redis', () => {
     await killed.stop()
     const startMs = performance.now()
     const lease = await locksOn(connect()).acquire('k', { waitMs: 10_000 })
-    expect(performance.now() - startMs).toBeLessThan(1_500)
+    expect(performance.now() - startMs).toBeLessThan(9_000)
     expect(lease.token).toBeGreaterThan(BigInt(token as string))
   })
 })

@@ -104,7 +104,7 @@ describe('node-redlock on three nodes', () => {
     await new Promise((resolve) => lease.signal.addEventListener('abort', resolve))
     const lostAfterMs = systemClock.nowMs() - began
     expect(lostAfterMs).toBeGreaterThan(300)
-    expect(lostAfterMs).toBeLessThan(700)
+    expect(lostAfterMs).toBeLessThan(5_000)
     expect(lease.held).toBe(false)
     await servers[2]!.restart()
     await locks.close()
