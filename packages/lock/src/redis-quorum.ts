@@ -97,8 +97,14 @@ export function redisQuorumLocks(
         }),
       )
       const contest = createContest({ nodes, clock, random, ttlMaxMs, granted })
+      // An id that is used again, for another key, is another attempt.
+      const placeOf = (key: string, id: string) => {
+        const place = places.get(id)
+        return place?.key === key ? place : undefined
+      }
       const settled = (place: Place, standing: Standing): Standing => {
-        if (standing.state === 'gone' || standing.state === 'failed') places.delete(place.id)
+        const isOver = standing.state === 'gone' || standing.state === 'failed'
+        if (isOver && places.get(place.id) === place) places.delete(place.id)
         return standing
       }
 
@@ -107,15 +113,15 @@ export function redisQuorumLocks(
           Promise.all(
             requests.map(async ({ key, id, ttlMs, waitMs, tokens, label = '' }) => {
               const place =
-                places.get(id) ?? openPlace({ key, id, name: 0, ttlMs, waitMs, tokens, label }, clock.nowMs())
+                placeOf(key, id) ?? openPlace({ key, id, name: 0, ttlMs, waitMs, tokens, label }, clock.nowMs())
               places.set(id, place)
               return settled(place, await contest.acquire(place))
             }),
           ),
         renew: (requests) =>
           Promise.all(
-            requests.map(async ({ id, ttlMs, waitMs }): Promise<Standing> => {
-              const place = places.get(id)
+            requests.map(async ({ key, id, ttlMs, waitMs }): Promise<Standing> => {
+              const place = placeOf(key, id)
               if (!place) return { state: 'gone' }
               place.ttlMs = ttlMs
               if (place.state !== 'held') {
@@ -123,14 +129,13 @@ export function redisQuorumLocks(
                 return await contest.look(place)
               }
               const standing = await contest.renew(place)
-              if (standing.state === 'gone') places.delete(id)
-              return standing
+              return standing.state === 'gone' ? settled(place, standing) : standing
             }),
           ),
         release: (requests) =>
           Promise.all(
             requests.map(async (request) => {
-              const place = places.get(request.id)
+              const place = placeOf(request.key, request.id)
               // It holds nothing that we know of; what an earlier call has left behind goes.
               if (!place) return (await giveBack(nodes, { ...request, name: 0 })) && false
               place.ended = true

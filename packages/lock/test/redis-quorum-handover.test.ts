@@ -149,6 +149,19 @@ it('a session that closes tells the other nodes before it goes', async () => {
   await settled(second)
 })
 
+it('an id that is used again for another key stands for that key alone', async () => {
+  const { clock, nodes, driver, settled } = await simulatedQuorum(3)
+  const session = driver().open({ clock, session: '0'.repeat(32), granted() {}, lost() {}, asked() {}, missed() {} })
+  const request = { id: `${'0'.repeat(32)}.1`, ttlMs: 1_000, waitMs: 0, tokens: 1 }
+  for (const key of ['k1', 'k2']) {
+    const { value } = await settled(session.acquire([{ ...request, key }]))
+    expect(value![0]!.state).toBe('held')
+    expect(nodes[0]!.ownerOf(nameOf(key))).toBe(request.id)
+  }
+  expect((await settled(session.renew([{ ...request, key: 'k1' }]))).value![0]!.state).toBe('gone')
+  expect((await settled(session.release([{ ...request, key: 'k2' }]))).value).toEqual([true])
+})
+
 it('a release after the ttl has ended says so, also where nobody else has the key', async () => {
   const { clock, nodes, driver, settled } = await simulatedQuorum(3)
   const session = driver().open({ clock, session: '0'.repeat(32), granted() {}, lost() {}, asked() {}, missed() {} })
