@@ -58,9 +58,12 @@ export function onReplicas(driver: LockDriver, port: RedisPort, options: Replica
       }
       const inner = driver.open({ ...events, granted: (id, held) => void granted(id, held) })
       /** What no longer waits needs no confirmation any more when its grant is told. */
-      const settled = (requests: readonly { readonly id: string }[], standings: readonly Standing[]) => {
-        for (const [n, { id }] of requests.entries())
-          if (standings[n]?.state === 'held' || standings[n]?.state === 'gone') queued.delete(id)
+      const settled = (
+        requests: readonly { readonly id: string }[],
+        standings: readonly Standing[],
+        waits: readonly Standing['state'][],
+      ) => {
+        for (const [n, { id }] of requests.entries()) if (!waits.includes(standings[n]!.state)) queued.delete(id)
         return standings
       }
       return {
@@ -69,13 +72,15 @@ export function onReplicas(driver: LockDriver, port: RedisPort, options: Replica
           // Before the answer: a grant can overtake it.
           for (const request of requests) if (request.waitMs > 0) queued.set(request.id, request)
           try {
-            return settled(requests, await confirmed(await inner.acquire(requests)))
+            return settled(requests, await confirmed(await inner.acquire(requests)), ['queued'])
           } catch (error) {
             for (const { id } of requests) queued.delete(id)
             throw error
           }
         },
-        renew: async (requests) => settled(requests, await confirmed(await inner.renew(requests))),
+        // A waiter whose turn too few replicas know is asked about again.
+        renew: async (requests) =>
+          settled(requests, await confirmed(await inner.renew(requests)), ['queued', 'failed']),
         release(requests) {
           for (const { id } of requests) queued.delete(id)
           return inner.release(requests)

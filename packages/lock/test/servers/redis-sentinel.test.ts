@@ -20,7 +20,7 @@ beforeAll(async () => {
   const replica = await startRedis({ appendOnly: false, args: ['--replicaof', '127.0.0.1', `${portOf(primary)}`] })
   servers = [primary, replica]
   await until(async () => (await infoOf(replica)).includes('master_link_status:up'))
-  sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(primary)))
+  sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(primary, { downAfterMs: 2_000 })))
   await until(async () => {
     const known = await Promise.all(sentinels.map(groupAt))
     return known.every((group) => group['num-slaves'] === '1' && group['num-other-sentinels'] === '2')
