@@ -115,8 +115,8 @@ export function plan(input: PlanInput): Plan | NoPlan {
   if (needed === null) return noServers(work, target, most)
   const servers = Math.max(least, needed)
   const saturation = servers / meanService
-  const limit = rateLimit(work, servers, target)
   const bound = queueBound(work, servers, target)
+  const limit = rateLimit(work, servers, target, bound)
   const capacity = servers + bound
   const mu = 1 / meanService
   const bounded = isMarkov(work) ? mmck({ lambda, mu, servers, capacity }) : queueOf(work, servers)
@@ -128,7 +128,7 @@ export function plan(input: PlanInput): Plan | NoPlan {
     rateLimit: limit,
     expected: bounded as StableQueue,
     certificate: {
-      enough: evidence(work, servers, target),
+      enough: evidence(work, servers, target, bound),
       oneLess: servers > least ? evidence(work, servers - 1, target) : null,
     },
     headroom: { share: limit / lambda - 1, saturation, perServer: rateLimit(work, servers + 1, target) - limit },
@@ -148,13 +148,13 @@ export function plan(input: PlanInput): Plan | NoPlan {
   }
 }
 
-function evidence(work: Work, servers: number, target: Target): Evidence {
+function evidence(work: Work, servers: number, target: Target, bound?: number): Evidence {
   const queue = queueOf(work, servers)
   return {
     servers,
     late: queue.stable ? queue[target.of].sf(target.within) : 1,
     quantile: queue.stable ? queue[target.of].quantile(target.p) : null,
-    lost: lossOf(work, servers, target),
+    lost: lossOf(work, servers, target, bound),
   }
 }
 

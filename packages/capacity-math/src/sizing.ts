@@ -72,19 +72,19 @@ export function serversFor(work: Work, target: Target, most: number): number | n
   return smallestInteger(meets, 1, Math.min(most, load + Math.min(spread, spare) + 1))
 }
 
-/** The share that the queue's bound turns away; of a model without a closed form for it that of M/M/c/K. */
-export function lossOf(work: Work, servers: number, target: Target): number {
+/** The share that the queue's bound turns away, to be worked out unless it is given; of a model without a closed form for it that of M/M/c/K. */
+export function lossOf(work: Work, servers: number, target: Target, bound?: number): number {
   if (target.loss >= 1) return 0
-  const capacity = servers + queueBound(work, servers, target)
+  const capacity = servers + (bound ?? queueBound(work, servers, target))
   return mmckBlocking({ lambda: work.lambda, mu: 1 / work.meanService, servers, capacity })
 }
 
 /** The largest arrival rate at which so many servers keep the promise, from a `lambda` at which they do. */
-export function rateLimit(work: Work, servers: number, target: Target): number {
+export function rateLimit(work: Work, servers: number, target: Target, bound?: number): number {
   const saturation = (servers / work.meanService) * (1 - 2 ** -40)
   const late = (at: Work) => lateShare(at, servers, target)
   if (target.loss >= 1) return keptUpTo(work, saturation, 1 - target.p, late)
-  const capacity = servers + queueBound(work, servers, target)
+  const capacity = servers + (bound ?? queueBound(work, servers, target))
   const lost = ({ lambda, meanService }: Work) => mmckBlocking({ lambda, mu: 1 / meanService, servers, capacity })
   // Most often it is the loss that gives out first, and then the other search is not needed.
   const accepted = keptUpTo(work, saturation, target.loss, lost)
@@ -95,6 +95,8 @@ export function rateLimit(work: Work, servers: number, target: Target): number {
 /** Up to which rate, and `most` at the most, a share that grows with it stays within its bound. */
 function keptUpTo(work: Work, most: number, bound: number, share: (at: Work) => number): number {
   const excess = (lambda: number) => Math.log(Math.max(1e-300, share({ ...work, lambda }))) - Math.log(bound)
-  if (excess(work.lambda) >= 0) return work.lambda
-  return excess(most) <= 0 ? most : zeroBetween(excess, work.lambda, most)
+  const now = excess(work.lambda)
+  if (now >= 0) return work.lambda
+  const then = excess(most)
+  return then <= 0 ? most : zeroBetween(excess, work.lambda, most, [now, then])
 }

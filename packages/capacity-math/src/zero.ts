@@ -2,10 +2,16 @@
  * The place between `low` and `high` where a continuous function changes its sign, to the last digits: bisection that takes
  * the parabola through its last three points where that is safe (T. R. Chandrupatla, "A new hybrid quadratic/bisection
  * algorithm", 1997). About ten evaluations for a smooth function.
+ * @param ends f(low) and f(high), where they are known already.
  */
-export function zeroBetween(f: (x: number) => number, low: number, high: number): number {
+export function zeroBetween(
+  f: (x: number) => number,
+  low: number,
+  high: number,
+  ends: readonly [number, number] = [f(low), f(high)],
+): number {
   let [a, b] = [high, low]
-  let [fa, fb] = [f(a), f(b)]
+  let [fb, fa] = ends
   let [c, fc] = [a, fa]
   if (fa === 0) return a
   if (fb === 0) return b
