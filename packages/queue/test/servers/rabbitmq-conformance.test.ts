@@ -8,7 +8,7 @@ import { describe, it } from 'vitest'
 const connect = () =>
   new Connection({ url: serverUrl('rabbitmq'), frameMax: 131_072, noDelay: true, heartbeat: 5, retryLow: 100 })
 
-describe('RabbitMQ', () => {
+describe.each([true, false])('RabbitMQ with frames: %s', (frames) => {
   const connection = connect()
   connection.unsafeDestroy()
   queueConformance({
@@ -17,8 +17,8 @@ describe('RabbitMQ', () => {
     create() {
       const connections = [connect(), connect(), connect()]
       const [publishing, consuming, other] = connections as [Connection, Connection, Connection]
-      const driver = rabbitmqQueue(publishing, { consuming })
-      const peer = rabbitmqQueue(other)
+      const driver = rabbitmqQueue(publishing, { consuming, frames })
+      const peer = rabbitmqQueue(other, { frames })
       return {
         subject: {
           driver,
