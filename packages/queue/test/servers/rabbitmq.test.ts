@@ -170,7 +170,10 @@ describe('a queue on RabbitMQ', () => {
     await driver.close()
   })
 
-  it('wants connections of the client', () => {
+  it('wants connections of the client, and to know whether there are frames', () => {
     expect(() => rabbitmqQueue({} as never)).toThrow('connection must be a Connection of rabbitmq-client')
+    expect(() => rabbitmqQueue(connect(), { frames: 'no' as never })).toThrow(
+      'frames must be a boolean, received string',
+    )
   })
 })
