@@ -45,6 +45,38 @@ describe('the budget for repetitions', () => {
     expect(sent - calls.length).toBeLessThanOrEqual(0.2 * calls.length + 10 * seconds + 10)
   })
 
+  test.prop([
+    fc.array(
+      fc.record({
+        fate: fc.constantFrom('answers', 'refuses', 'breaks', 'hangs', 'is slow' as const),
+        hedgeAfterMs: fc.option(fc.nat(40), { nil: undefined }),
+        attempts: fc.integer({ min: 1, max: 5 }),
+        pauseMs: fc.oneof(fc.constant(0), fc.nat(100)),
+      }),
+      { maxLength: 80 },
+    ),
+  ])('lets through no more with hedges among them and many calls at once, whatever becomes of each', async (calls) => {
+    const { clock, balancer } = fleet()
+    let sent = 0
+    const ends = []
+    for (const { fate, hedgeAfterMs, attempts, pauseMs } of calls) {
+      const work = async () => {
+        sent++
+        if (fate === 'refuses') await unavailable()
+        if (fate === 'breaks') throw new Error('reset')
+        if (fate === 'hangs') await new Promise(() => {})
+        if (fate === 'is slow') await clock.sleep(60)
+      }
+      ends.push(balancer.call(work, { attempts, hedgeAfterMs, idempotent: true, deadlineMs: 150 }).catch(() => {}))
+      if (pauseMs > 0) await clock.advance(pauseMs)
+    }
+    await clock.advance(200)
+    await Promise.all(ends)
+    expect(sent - calls.length).toBeLessThanOrEqual(0.2 * calls.length + (10 * clock.nowMs()) / 1_000 + 10)
+    expect(balancer.stats().endpoints.every(({ inFlight }) => inFlight === 0)).toBe(true)
+    expect(clock.pending).toBe(0)
+  })
+
   it('ends the repetitions of an outage, and the error is that of the work', async () => {
     const { balancer, events } = fleet()
     for (let call = 0; call < 100; call++) {
