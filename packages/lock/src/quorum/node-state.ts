@@ -102,14 +102,11 @@ local function load(key)
   return nil, 'WRONGTYPE the key holds a value that is not a lock'
 end
 local function save(key, state)
-  local ms = keep
-  -- Outlives the queue, or a newcomer would pass those who wait.
-  if state.queue then ms = max(ms, call('PTTL', key .. ':q') + 1000) end
   if state.owner then
     call('SET', key, format('%s%d %d %s %s %d %d %s', state.queue and 'w' or 'x', state.last, state.untilMs, state.owner,
-      state.from, state.since, state.tokens, state.label), 'PX', ms + state.untilMs - now)
+      state.from, state.since, state.tokens, state.label), 'PX', keep + state.untilMs - now)
   else
-    call('SET', key, format('%s%d', state.queue and 'q' or 'f', state.last), 'PX', ms)
+    call('SET', key, format('%s%d', state.queue and 'q' or 'f', state.last), 'PX', keep)
   end
   if state.last > node.high then node.high = state.last + HEADROOM end
 end
@@ -127,14 +124,14 @@ end
 -- Gives a free key to whoever waits first and hears of it. "me" asks right now, and need not be told.
 local function serve(key, state, after, me)
   while state.queue and not state.owner do
-    local id = call('ZRANGE', key .. ':q', 0, 0)[1]
+    local id = call('ZPOPMIN', key .. ':q')[1]
     if not id then
       state.queue = false
       return
     end
     local packed = call('HGET', key .. ':i', id)
     local r = packed and cmsgpack.unpack(packed)
-    leave(key, id)
+    call('HDEL', key .. ':i', id)
     if r and r[4] > now then
       local last, ttl = state.last, id == me and r[1] or min(r[1], claim)
       take(state, id, after, us, r[2], ttl, r[3])

@@ -90,17 +90,20 @@ local function vote(key, text)
   elseif not state.owner or state.owner == after then
     take(state, id, state.owner or '-', tonumber(proposal), tokens, ttl, label)
   elseif wait > 0 then
-    local since, newest = now, nil
-    if state.queue then
-      if call('ZSCORE', key .. ':q', id) then place = id end
-      local packed = call('HGET', key .. ':i', place)
-      if packed then since = cmsgpack.unpack(packed)[5] end
-      newest = call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')[2]
+    local old = state.queue and call('HMGET', key .. ':i', id, place) or {}
+    local since = now
+    if old[1] then place = id end
+    if old[1] or old[2] then
+      since = cmsgpack.unpack(old[1] or old[2])[5]
+    else
+      local newest = state.queue and call('ZRANGE', key .. ':q', -1, -1, 'WITHSCORES')[2]
+      call('ZADD', key .. ':q', (tonumber(newest) or 0) + 1, place)
     end
-    call('ZADD', key .. ':q', 'NX', (tonumber(newest) or 0) + 1, place)
     call('HSET', key .. ':i', place, cmsgpack.pack({ ttl, tokens, label, now + wait, since }))
+    -- The key outlives its queue, or a newcomer would pass those who wait. Who waits for longer than that asks again.
+    local kept = min(wait, max(keep - 1000, keep / 2))
     for _, name in ipairs({ key .. ':q', key .. ':i' }) do
-      if call('PTTL', name) < wait then call('PEXPIRE', name, wait) end
+      if call('PTTL', name) < kept then call('PEXPIRE', name, kept) end
     end
     state.queue = true
     save(key, state)

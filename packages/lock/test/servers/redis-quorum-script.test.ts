@@ -235,6 +235,21 @@ it('a value that is no lock is an error of its own request only', async () => {
   expect(await ask('fine', 'v s.a s.a - 0 1 1000 0 ')).toEqual(expect.any(Number))
 })
 
+it('a key outlives its queue, however long somebody wants to wait', async () => {
+  for (const wait of [1_000, 2 * epochMs - 500, 10 * epochMs]) {
+    const key = `patient ${wait}`
+    await ask(key, 'v s.a s.a - 0 1 1000 0 ')
+    await ask(key, `v t.b t.b~1 - 0 1 1000 ${wait} `)
+    await ask(key, 'k s.a 1000')
+    const [value, queue, records] = await Promise.all(
+      ['', ':q', ':i'].map((part) => client.pttl(`${prefix}:{${key}}${part}`)),
+    )
+    expect(queue).toBeGreaterThan(0)
+    expect(Math.abs(queue! - records!)).toBeLessThan(500)
+    expect(value).toBeGreaterThan(queue! + 500)
+  }
+})
+
 it('every key but the marker ends by itself', async () => {
   await ask('idle', 'v s.a s.a - 0 1 1000 0 ')
   await ask('idle', 'v t.b t.b - 0 1 1000 5000 ')
