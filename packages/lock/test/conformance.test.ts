@@ -35,3 +35,20 @@ describe('conformance catches a driver that', () => {
     expect(await brokenRules(only, { supports, create: () => fixture() })).toEqual([rule])
   })
 })
+
+it('a rule for whose ttl the machine was too busy is looked at again', async () => {
+  const names = [
+    'renew restarts the ttl',
+    'who waits gets the key when the ttl of the holder has ended',
+    'permits are granted up to the capacity, and each holder is renewed for itself',
+  ]
+  const rules = lockRules.filter(({ name }) => names.includes(name))
+  expect(rules).toHaveLength(names.length)
+  const create = () => {
+    const { subject } = fixture()
+    let pauses = 0
+    const busy = { ...subject, elapse: (ms: number) => subject.clock.advance(pauses++ < 2 ? 3 * ms : ms) }
+    return { subject: busy }
+  }
+  expect(await brokenRules(rules, { supports: memoryLocks().supports, create })).toEqual([])
+})

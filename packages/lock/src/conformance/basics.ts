@@ -37,31 +37,33 @@ export const basicRules: readonly LockRule[] = [
   expiryRule('the ttl ends', async ({ a, b, ttlMs, elapse }) => {
     await a.hold('k', '1')
     await elapse(ttlMs * 1.3)
-    await b.hold('k', '1')
+    await b.outlast('k')
   }),
   expiryRule('an expired owner cannot release the next holder', async ({ a, b, ttlMs, longMs, elapse }) => {
     await a.hold('k', '1')
     await elapse(ttlMs * 1.3)
-    await b.hold('k', '1', { ttlMs: longMs })
+    await b.outlast('k', { ttlMs: longMs })
     assert.equal(await a.release('k', '1'), false)
     assert.equal((await a.acquire('k', '2')).state, 'gone')
   }),
-  expiryRule('an expired owner cannot renew', async ({ a, ttlMs, elapse }) => {
+  expiryRule('an expired owner cannot renew', async ({ a, b, ttlMs, elapse }) => {
     await a.hold('k', '1')
     await elapse(ttlMs * 1.3)
+    const { name } = await b.outlast('k')
+    await b.release('k', name)
     assert.equal((await a.renew('k', '1')).state, 'gone')
   }),
   expiryRule('renew restarts the ttl', async (the) => {
-    const { a, b, ttlMs, elapse } = the
-    await inTime(the, async (key, span) => {
+    const { a, b, elapse } = the
+    await inTime(the, async (key, ttlMs, span) => {
       const acquired = span()
-      await a.hold(key, '1')
+      await a.hold(key, `1${key}`, { ttlMs })
       await elapse(ttlMs * 0.6)
       const renewed = span()
-      assert.equal((await a.renew(key, '1')).state, 'held')
+      assert.equal((await a.renew(key, `1${key}`, ttlMs)).state, 'held')
       acquired()
       await elapse(ttlMs * 0.6)
-      assert.equal((await b.acquire(key, '1')).state, 'gone')
+      assert.equal((await b.acquire(key, `1${key}`)).state, 'gone')
       renewed()
     })
   }),
@@ -97,10 +99,10 @@ export const basicRules: readonly LockRule[] = [
       let last = 0n
       for (let n = 0; n < 4; n++) {
         const guest = n % 2 ? a : b
-        const { token } = await guest.hold('k', `${n}`)
-        assert.ok(token > last, `${token} came after ${last}`)
-        last = token
-        if (n % 2) await guest.release('k', `${n}`)
+        const { name, held } = await guest.outlast('k')
+        assert.ok(held.token > last, `${held.token} came after ${last}`)
+        last = held.token
+        if (n % 2) await guest.release('k', name)
         else await elapse(ttlMs * 1.3)
       }
     },

@@ -10,6 +10,8 @@ export interface Guest {
   acquire(key: string, name: string, request?: Partial<AcquireRequest>): Promise<Standing>
   /** Acquires and expects to hold. */
   hold(key: string, name: string, request?: Partial<AcquireRequest>): Promise<Held>
+  /** Acquires until it holds what another one held: a busy server may be late with the end of a ttl. */
+  outlast(key: string, request?: Partial<AcquireRequest>): Promise<{ readonly name: string; readonly held: Held }>
   /** Acquires and expects to be queued. */
   queue(key: string, name: string, request?: Partial<AcquireRequest>): Promise<void>
   renew(key: string, name: string, ttlMs?: number): Promise<Standing>
@@ -40,6 +42,7 @@ export function openGuest(
     missed() {},
   })
   const id = (name: string) => `${own}.${name}`
+  let outlasting = 0
   const guest: Guest = {
     session,
     granted,
@@ -56,6 +59,17 @@ export function openGuest(
       const standing = await guest.acquire(key, name, request)
       assert.equal(standing.state, 'held')
       return standing as Held
+    },
+    async outlast(key, request) {
+      let name = ''
+      let held: Held | undefined
+      await guest.eventually(async () => {
+        name = `outlasts${++outlasting}`
+        const standing = await guest.acquire(key, name, request)
+        if (standing.state === 'held') held = standing
+        return held !== undefined
+      }, 'the ttl did not end')
+      return { name, held: held! }
     },
     async queue(key, name, request) {
       assert.equal((await guest.acquire(key, name, { waitMs: 60_000, ...request })).state, 'queued')

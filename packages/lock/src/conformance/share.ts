@@ -26,21 +26,21 @@ export const shareRules: readonly LockRule[] = [
   expiryRule(
     'permits are granted up to the capacity, and each holder is renewed for itself',
     async (the) => {
-      const { a, b, ttlMs, elapse } = the
-      await inTime(the, async (key, span) => {
+      const { a, b, elapse } = the
+      await inTime(the, async (key, ttlMs, span) => {
         const acquired = span()
-        await a.hold(key, 'p2', permits(2))
-        assert.equal((await b.acquire(key, 'p2', permits(2))).state, 'gone')
-        await b.hold(key, 'p1', permits(1))
-        assert.equal((await b.acquire(key, 'x', permits(1))).state, 'gone')
+        await a.hold(key, `p2${key}`, { ...permits(2), ttlMs })
+        assert.equal((await b.acquire(key, `p2${key}`, permits(2))).state, 'gone')
+        await b.hold(key, `p1${key}`, { ...permits(1), ttlMs })
+        assert.equal((await b.acquire(key, `x${key}`, permits(1))).state, 'gone')
         await elapse(ttlMs * 0.6)
         const renewed = span()
-        assert.equal((await a.renew(key, 'p2')).state, 'held')
+        assert.equal((await a.renew(key, `p2${key}`, ttlMs)).state, 'held')
         acquired()
         await elapse(ttlMs * 0.6)
-        assert.equal((await b.renew(key, 'p1')).state, 'gone')
-        await b.hold(key, 'x', permits(1))
-        assert.equal((await b.acquire(key, 'y', permits(1))).state, 'gone')
+        await a.outlast(key, permits(1))
+        assert.equal((await b.renew(key, `p1${key}`)).state, 'gone')
+        assert.equal((await b.acquire(key, `y${key}`, permits(1))).state, 'gone')
         renewed()
       })
     },

@@ -72,18 +72,19 @@ function ruleWith(
   }
 }
 
-const attemptsMax = 10
+// The last one with a ttl of 16 times that of the first.
+const attemptsMax = 5
 
 /**
- * Checks what is true only while a lease of the short ttl lives. On a busy machine more may pass between two requests;
- * what was seen then says nothing, and it is looked at again with another key.
+ * Checks what is true only while a lease of a short ttl lives. On a busy machine more may pass between two requests; what
+ * was seen then says nothing, and it is looked at again, with another key and twice the ttl. Names must be others, too.
  * @param check begins a span before each request whose ttl it counts on, and ends it when that no longer matters.
  */
 export async function inTime(
   { clock, ttlMs, keptMs = ttlMs }: LockSubject,
-  check: (key: string, span: () => () => void) => Promise<void>,
+  check: (key: string, ttlMs: number, span: () => () => void) => Promise<void>,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 0; ; attempt++) {
     const running = new Set<() => void>()
     let longestMs = 0
     const span = () => {
@@ -94,14 +95,15 @@ export async function inTime(
       running.add(end)
       return end
     }
-    const failure = await check(`k${attempt}`, span).then(
+    const failure = await check(`k${attempt}`, ttlMs * 2 ** attempt, span).then(
       () => undefined,
       (error: unknown) => ({ error }),
     )
     for (const end of running) end()
-    const late = longestMs >= keptMs
+    const late = longestMs >= keptMs * 2 ** attempt
     if (!failure && !late) return
-    if (failure && (!late || attempt === attemptsMax)) throw failure.error
-    if (attempt === attemptsMax) throw new Error(`this machine is too busy for a ttl of ${ttlMs} ms`)
+    if (failure && !late) throw failure.error
+    if (attempt + 1 < attemptsMax) continue
+    throw failure?.error ?? new Error(`this machine is too busy for a ttl of ${ttlMs} ms`)
   }
 }
