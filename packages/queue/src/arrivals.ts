@@ -60,7 +60,7 @@ export function createArrivals(context: {
       // It goes through its lane all the same: it must not overtake those before it on its way out.
       attempt: guilty ? 0 : 1,
       alone: suspect,
-      careful: suspect && !guilty,
+      careful: suspect,
       window,
     }
   }

@@ -89,7 +89,8 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
   let ready = 0
   let waiting = 0
   let allUsual = true
-  let anyCareful = false
+  // In the order of their arrival, in which the backend delivers them again if the process ends.
+  const careful = new Map<Item, Lane>()
 
   const offer = (lane: Lane) => {
     if (!allUsual) {
@@ -111,6 +112,17 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     }
     return lane
   }
+  /** Those that are given up go first: they take no time. */
+  const firstCareful = (): Lane | undefined => {
+    let first: Lane | undefined
+    for (const [item, lane] of careful) {
+      if (lane.state !== 'ready' || lane.waiting[0] !== item) continue
+      if (item.attempt === 0) return lane
+      first ??= lane
+    }
+    return first
+  }
+  const next = (): Lane | undefined => (careful.size > 0 ? firstCareful() : undefined) ?? mostUrgent()
   const mostUrgent = (): Lane | undefined => {
     if (allUsual) return first(usualPriority)
     const now = clock.nowMs()
@@ -149,6 +161,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
   }
   const putBack = (lane: Lane, back: readonly Item[]) => {
     if (back.length > 0) lane.waiting = [...back, ...lane.waiting]
+    for (const item of back) if (item.careful) careful.set(item, lane)
     waiting += back.length
   }
 
@@ -157,7 +170,6 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       const { key } = item.delivery.message
       const { priority } = item
       if (allUsual && priority !== usualPriority) mind()
-      anyCareful ||= item.careful
       let lane = key === undefined ? undefined : keyed.get(key)
       if (!lane) {
         lane = { key, waiting: [], state: 'ready', cancel: undefined, priority, readyMs: 0, place: undefined }
@@ -168,6 +180,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       }
       lane.place ??= all.add(lane)
       lane.waiting.push(item)
+      if (item.careful) careful.set(item, lane)
       waiting++
       if (lane.state !== 'ready') return
       ready++
@@ -181,10 +194,12 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     take(max) {
       const stretches: Stretch[] = []
       let taken = 0
-      for (let lane = mostUrgent(); lane && taken < max; lane = mostUrgent()) {
+      for (let lane = next(); lane && taken < max; lane = next()) {
         const { alone } = lane.waiting[0]!
         if (alone && taken > 0) break
-        free[lane.priority]!.shift()
+        // One that is handled with care goes before its turn, and its place in the line is passed over then.
+        if (free[lane.priority]!.peek(0) === lane) free[lane.priority]!.shift()
+        careful.delete(lane.waiting[0]!)
         let length = 1
         while (!alone && taken + length < max && lane.waiting[length]?.alone === false) length++
         ready -= lane.waiting.length
@@ -212,6 +227,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     },
     clear({ lane }) {
       const rest = lane.waiting
+      for (const item of rest) careful.delete(item)
       lane.waiting = []
       waiting -= rest.length
       forget(lane)
@@ -222,6 +238,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
         const before = lane.waiting.length
         const kept = lane.waiting.filter((item) => !leaves(item))
         if (kept.length === before && before > 0) continue
+        for (const item of lane.waiting) if (leaves(item)) careful.delete(item)
         lane.waiting = kept
         waiting -= before - kept.length
         if (lane.state === 'ready') ready -= before - kept.length
@@ -241,7 +258,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       return ready
     },
     get nextIsCareful() {
-      return anyCareful && mostUrgent()?.waiting[0]?.careful === true
+      return careful.size > 0 && next()?.waiting[0]?.careful === true
     },
     get waiting() {
       return waiting

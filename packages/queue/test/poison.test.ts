@@ -4,7 +4,8 @@ import { keyed, setUp } from './set-up.ts'
 describe('hazard 15: a message that ends its process each time', () => {
   it.each([1, 2, 3, 5])('is given up after %i deliveries, and those that waited beside it are not', async (limit) => {
     const { queue, driver, clock } = setUp({ partitions: 1 })
-    const names = ['a1', 'b1', 'c1', 'k1', 'k2', 'd1', 'e1']
+    // With several of a key before it, which wait for their turn in their lanes.
+    const names = ['a1', 'b1', 'a2', 'a3', 'c1', 'b2', 'k1', 'a4', 'k2', 'd1', 'e1']
     await queue.publishAll(keyed(...names))
     const done = new Set<string>()
     let processes = 0

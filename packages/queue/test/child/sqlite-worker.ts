@@ -13,7 +13,7 @@ queue.consume(
     if (attempt === 1 && Math.random() < 0.05) throw new Error('transient')
     appendFileSync(log, `done ${key}/${body}\n`)
   },
-  { redeliveriesMax: 3 },
+  { redeliveriesMax: 3, prefetch: 20 },
 )
 
 const keys = 20
