@@ -199,7 +199,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
         if (alone && taken > 0) break
         // One that is handled with care goes before its turn, and its place in the line is passed over then.
         if (free[lane.priority]!.peek(0) === lane) free[lane.priority]!.shift()
-        careful.delete(lane.waiting[0]!)
+        if (careful.size > 0) careful.delete(lane.waiting[0]!)
         let length = 1
         while (!alone && taken + length < max && lane.waiting[length]?.alone === false) length++
         ready -= lane.waiting.length
