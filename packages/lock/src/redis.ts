@@ -86,37 +86,48 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
         }
       }
       const keyOf = ({ key }: { readonly key: string }) => `${prefix}:{${escaped(key)}}`
-      const ask = async (script: Script, requests: readonly { readonly key: string }[], args: (string | number)[]) => {
-        try {
-          return await port.run(script, requests.map(keyOf), args)
-        } catch (error) {
-          throw refusal(error) ?? error
-        }
+      const run = (script: Script, requests: readonly { readonly key: string }[], args: (string | number)[]) =>
+        port.run(script, requests.map(keyOf), args)
+      const refused = (error: unknown): never => {
+        throw refusal(error) ?? error
       }
-      const acquireAlike = async (requests: readonly AcquireRequest[]): Promise<readonly Standing[]> => {
+      // No async functions on the way of every lease: each would be a promise more, and what it remembers while it waits.
+      const acquireAlike = (requests: readonly AcquireRequest[]): Promise<readonly Standing[]> => {
         const { ttlMs, waitMs, tokens, share, label = '' } = requests[0]!
         const terms = `${String(reserved(tokens)).padStart(4, '0')} ${share ? `${share.weight} ${share.capacity}` : '0 0'} ${Math.ceil(waitMs)}`
         const args = [...fixed, Math.ceil(ttlMs), terms, label === '' ? '' : `${label} `, joined(requests)]
         const asking = server.asks(requests)
-        try {
-          const reply = await ask(acquireScript, requests, args)
-          const standings = standingsIn(reply, requests.length, tokens)
-          for (let n = 0; n < requests.length; n++)
-            if (standings[n]!.state === 'queued') server.waits(asking, requests[n]!.id, serverMsIn(reply))
-          return standings
-        } finally {
-          server.answered(asking)
-        }
+        return run(acquireScript, requests, args).then(
+          (reply) => {
+            server.answered(asking)
+            const standings = standingsIn(reply, requests.length, tokens)
+            for (let n = 0; n < requests.length; n++)
+              if (standings[n]!.state === 'queued') server.waits(asking, requests[n]!.id, serverMsIn(reply))
+            return standings
+          },
+          (error) => {
+            server.answered(asking)
+            return refused(error)
+          },
+        )
       }
       const acquire = (requests: readonly AcquireRequest[]) =>
         inParts(requests, sameTerms, acquireAlike, (error): Standing => ({ state: 'failed', error }))
-      const releaseAlike = async (requests: readonly ReleaseRequest[]): Promise<readonly boolean[]> => {
-        try {
-          return releasedIn(await ask(releaseScript, requests, [...fixed, joined(requests)]), requests.length)
-        } finally {
-          // Not before the answer: the reply that one of them waits can still be on its way.
+      const releaseAlike = (requests: readonly ReleaseRequest[]): Promise<readonly boolean[]> => {
+        // Not before the answer: the reply that one of them waits can still be on its way.
+        const forget = () => {
           for (const { id } of requests) server.forget(id)
         }
+        return run(releaseScript, requests, [...fixed, joined(requests)]).then(
+          (reply) => {
+            forget()
+            return releasedIn(reply, requests.length)
+          },
+          (error) => {
+            forget()
+            return refused(error)
+          },
+        )
       }
 
       return {
@@ -125,7 +136,7 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
         async renew(requests) {
           const sentMs = clock.nowMs()
           const terms = requests.flatMap(({ id, ttlMs, waitMs }) => [id, Math.ceil(ttlMs), Math.ceil(waitMs)])
-          const reply = await ask(renewScript, requests, [...fixed, ...terms])
+          const reply = await run(renewScript, requests, [...fixed, ...terms]).catch(refused)
           const standings = standingsIn(reply, requests.length)
           for (const [n, { id }] of requests.entries())
             if (standings[n]!.state === 'queued') server.waitsStill(id, sentMs, serverMsIn(reply))
@@ -133,8 +144,9 @@ export function redisLocks(client: Ioredis | NodeRedis, options: RedisLocksOptio
           return standings
         },
         release: (requests) => inParts(requests, sameWidth, releaseAlike),
-        inspect: async (key) => lockStateIn(await ask(inspectScript, [{ key }], fixed)),
-        evict: async (key, how) => Number(await ask(evictScript, [{ key }], [...fixed, how === 'ask' ? 'a' : 'l'])),
+        inspect: async (key) => lockStateIn(await run(inspectScript, [{ key }], fixed).catch(refused)),
+        evict: async (key, how) =>
+          Number(await run(evictScript, [{ key }], [...fixed, how === 'ask' ? 'a' : 'l']).catch(refused)),
         async close() {
           const stop = await listening?.catch(() => undefined)
           stop?.()

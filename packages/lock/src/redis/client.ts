@@ -59,14 +59,11 @@ function ioredisPort(client: Ioredis): RedisPort {
   return {
     cluster: client.isCluster === true,
     wait: client.wait?.bind(client),
-    async run({ sha, text }, keys, args) {
-      try {
-        return await client.evalsha(sha, keys.length, ...keys, ...args)
-      } catch (error) {
+    run: ({ sha, text }, keys, args) =>
+      client.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
         if (!unknownScript(error)) throw error
-        return await client.eval(text, keys.length, ...keys, ...args)
-      }
-    },
+        return client.eval(text, keys.length, ...keys, ...args)
+      }),
     async listen(channel, heard, restored) {
       const own = client.duplicate() as IoredisSubscriber
       // The client reports the same trouble on its own connection; here it only must not be an unhandled event.
