@@ -82,3 +82,15 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 /** How many wait for `key` at the backend. */
 export const queued = async (locks: Locks, key: string): Promise<number> =>
   (await locks.inspect(key))?.queue.length ?? 0
+
+/** Waits until whoever holds `key` has renewed it. */
+export async function renewed(locks: Locks, key: string): Promise<void> {
+  let lastMs = Number.POSITIVE_INFINITY
+  await until(async () => {
+    const state = await locks.inspect(key).catch(() => null)
+    const leftMs = state?.holders[0]?.leftMs ?? Number.POSITIVE_INFINITY
+    const rose = leftMs > lastMs && leftMs < Number.POSITIVE_INFINITY
+    lastMs = leftMs
+    return rose
+  })
+}
