@@ -153,14 +153,10 @@ export function openLockSession(pool: PostgresPool, events: LockEvents, options:
     const place = enter(request, connection)
     const done = connection.wait(`select pg_advisory_lock(${numberOf(request.key)})`)
     let over = false
-    done.then(
-      () => {
-        over = true
-      },
-      () => {
-        over = true
-      },
-    )
+    const end = () => {
+      over = true
+    }
+    done.then(end, end)
     void follow(place, done)
     // A wait has no answer until it ends, so the server is asked whether it has begun. Most often it has.
     const untilMs = clock.nowMs() + beginMs
