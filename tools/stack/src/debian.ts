@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { ServerName } from './address.ts'
 
+/** What can be started here: the servers that have an address, and nginx, which only a bench wants. */
+export type ProgramName = ServerName | 'nginx'
+
 const run = promisify(execFile)
 const defaultCache = fileURLToPath(new URL('../../../.stack/', import.meta.url))
 const limitMs = 300_000
@@ -16,15 +19,16 @@ const erlang =
   'asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools snmp ssl syntax-tools tftp tools xmerl'
 
 // Erlang in full: RabbitMQ finds its libraries only beside the `erl` that it runs on, not in the system's folders.
-const packages: Record<Exclude<ServerName, 'consul'>, readonly string[]> = {
+const packages: Record<Exclude<ProgramName, 'consul'>, readonly string[]> = {
   redis: ['redis-server'],
   rabbitmq: ['rabbitmq-server', ...erlang.split(' ').map((part) => `erlang-${part}`)],
   postgres: ['postgresql'],
+  nginx: ['nginx'],
 }
 
 // Wanted by the packages' scripts, which do not run here; LLVM only by PostgreSQL's compiler, which is turned off.
 const notNeeded =
-  /^(adduser|cron.*|debconf|libc6|libc-l10n|libjson-perl|libllvm.*|libperl.*|libpopt0|libwrap0|libz3.*|locales|logrotate|lsb-base|media-types|openssl|perl.*|postgresql-(client-)?common|procps|(lib)?python3.*|sensible-utils|socat|ssl-cert|ucf)$/
+  /^(adduser|cron.*|debconf|iproute2|libc6|libc-l10n|libjson-perl|libllvm.*|libperl.*|libpopt0|libwrap0|libz3.*|locales|logrotate|lsb-base|media-types|openssl|perl.*|postgresql-(client-)?common|procps|(lib)?python3.*|sensible-utils|socat|ssl-cert|ucf)$/
 
 // Left Debian after bullseye, but not yet its pool; apt has no list to check it against.
 const consul: Record<string, { path: string; sha256: string }> = {
@@ -38,13 +42,13 @@ const consul: Record<string, { path: string; sha256: string }> = {
   },
 }
 
-const pending = new Map<ServerName, Promise<string>>()
+const pending = new Map<ProgramName, Promise<string>>()
 
 /**
  * The folder with the server's Debian packages and what they need beyond this machine's, fetched on the first call.
  * Nothing is installed: no root, no scripts of packages.
  */
-export function unpacked(name: ServerName): Promise<string> {
+export function unpacked(name: ProgramName): Promise<string> {
   if (!pending.has(name)) {
     const work = unpackInto(defaultCache, name)
     pending.set(name, work)
@@ -54,7 +58,7 @@ export function unpacked(name: ServerName): Promise<string> {
 }
 
 /** As `unpacked`, with a cache elsewhere. Any number of processes can do this at a time, and be killed at it. */
-export async function unpackInto(cache: string, name: ServerName): Promise<string> {
+export async function unpackInto(cache: string, name: ProgramName): Promise<string> {
   if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) throw new Error('no apt-get to fetch it with')
   const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown'
   const home = join(cache, `${release}-${process.arch}`)
@@ -109,7 +113,7 @@ async function withLists(folder: string, work: (apt: Apt) => Promise<void>): Pro
   }
 }
 
-async function fetchPackages(apt: Apt, name: ServerName, names: readonly string[]) {
+async function fetchPackages(apt: Apt, name: ProgramName, names: readonly string[]) {
   const plan = await apt('apt-get', '--simulate', '--no-install-recommends', 'install', ...names)
   const installs = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!)
   const wanted = [...new Set([...names, ...installs])].filter((name) => !notNeeded.test(name))
@@ -152,6 +156,6 @@ async function removeAbandoned(home: string) {
   }
 }
 
-function announce(name: ServerName, what: string) {
+function announce(name: ProgramName, what: string) {
   console.error(`headrace stack: fetching ${what} for ${name} into .stack/ (once)`)
 }

@@ -1,5 +1,6 @@
 export { type ServerName, serverUrl } from './address.ts'
 export { startConsul, startConsulCluster } from './consul.ts'
+export { startNginx } from './nginx.ts'
 export { startPostgres } from './postgres.ts'
 export { type RabbitmqServer, startRabbitmq, startRabbitmqCluster } from './rabbitmq.ts'
 export { startRedis } from './redis.ts'

@@ -1,7 +1,7 @@
 import { accessSync, constants, globSync, realpathSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type ServerName, variables } from './address.ts'
-import { unpacked } from './debian.ts'
+import { type ProgramName, unpacked } from './debian.ts'
 
 /** Where the programs of a server are, and what their environment needs to hold. */
 export interface Program {
@@ -23,7 +23,7 @@ const composeUrls: Record<ServerName, string> = {
  * @throws Error that says how to have the server another way.
  */
 export async function findProgram(
-  name: ServerName,
+  name: ProgramName,
   wanted: { readonly binaries: readonly string[]; readonly folders: readonly string[] },
 ): Promise<Program> {
   const here = [...wanted.folders.flatMap((pattern) => folders('/', pattern)), ...onPath()]
@@ -63,11 +63,11 @@ function holds(folder: string, binaries: readonly string[]): boolean {
   })
 }
 
-function missing(name: ServerName, binaries: readonly string[], cause: unknown): Error {
+function missing(name: ProgramName, binaries: readonly string[], cause: unknown): Error {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new Error(
-    `there is no ${name} to start here: no ${binaries.join(', ')} on PATH, and ${why}\n` +
-      `Start it with \`docker compose up -d --wait ${name}\` and set ${variables[name]}=${composeUrls[name]}`,
-    { cause },
-  )
+  const lack = `there is no ${name} to start here: no ${binaries.join(', ')} on PATH, and ${why}`
+  return new Error(name === 'nginx' ? lack : `${lack}\n${elsewhere(name)}`, { cause })
 }
+
+const elsewhere = (name: ServerName) =>
+  `Start it with \`docker compose up -d --wait ${name}\` and set ${variables[name]}=${composeUrls[name]}`

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 const delayMs = Number(process.argv[2])
 const line: (() => void)[] = []
 let free = 4
+let served = 0
 
 function step(answer: () => void): void {
   free--
@@ -17,10 +18,12 @@ function step(answer: () => void): void {
 }
 
 const server = createServer((_, response) => {
+  served++
   const answer = () => response.end('done')
   if (delayMs === 0) response.writeHead(500).end()
   else if (free > 0) step(answer)
   else line.push(answer)
 })
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+process.on('message', () => process.send?.(served))
 process.on('disconnect', () => process.exit())
