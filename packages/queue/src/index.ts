@@ -1,4 +1,5 @@
-export type { BatchOptions, ConsumeOptions, Consumer, ConsumerStats } from './consume-options.ts'
+export type { BatchOptions, ConsumeOptions, Consumer, ConsumerStats } from './consuming/consume-options.ts'
+export type { HandlerContext } from './consuming/run.ts'
 export { createQueue } from './create-queue.ts'
 export type { DeadLetterQuery, DeadLetters, RedriveOptions } from './dead-letters.ts'
 export type {
@@ -36,6 +37,5 @@ export type {
   RequestOptions,
   RetryOptions,
 } from './queue.ts'
-export type { HandlerContext } from './run.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts'
 export type { QueueTracing, TracedMessage } from './tracing.ts'

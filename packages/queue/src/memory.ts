@@ -1,10 +1,10 @@
 import { type Clock, checkNumber, cryptoRandom, type Random, systemClock } from '@headrace/core'
+import { overflowed } from './consuming/failures.ts'
+import { createHeld } from './consuming/held.ts'
 import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
-import { overflowed } from './failures.ts'
-import { createHeld } from './held.ts'
-import { createMailboxes } from './mailboxes.ts'
 import { type Active, createState, type Entry, type Line, type MemoryState } from './memory/state.ts'
 import { commandHeader, commandsMax, redriven } from './own-headers.ts'
+import { createMailboxes } from './requests/mailboxes.ts'
 
 export interface MemoryQueueOptions {
   /** Time of delays; a manual clock makes hours pass in a test. */

@@ -1,10 +1,10 @@
 import type { Clock, Observer, Random } from '@headrace/core'
-import type { BatchOptions, ConsumeOptions, Consumer } from './consume-options.ts'
+import type { BatchOptions, ConsumeOptions, Consumer } from './consuming/consume-options.ts'
+import type { HandlerContext } from './consuming/run.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { ParkedKey } from './driver.ts'
 import type { QueueEvent } from './events.ts'
 import type { Message, MessageOptions } from './message.ts'
-import type { HandlerContext } from './run.ts'
 import type { StandardSchema } from './schema.ts'
 import type { QueueTracing } from './tracing.ts'
 

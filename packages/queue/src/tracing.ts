@@ -1,6 +1,6 @@
 import type { QueueMessage } from './driver.ts'
 import type { Message } from './message.ts'
-import type { Publisher } from './publisher.ts'
+import type { Publisher } from './publishing/publisher.ts'
 
 /** A system of traces, as a queue sees it; `openTelemetry` makes one. Its methods must not throw anything of their own. */
 export interface QueueTracing {

@@ -1,6 +1,6 @@
 import { type Random, seededRandom } from '@headrace/core'
 import { describe, expect, it } from 'vitest'
-import { createAdaptive } from '../src/adaptive.ts'
+import { createAdaptive } from '../src/consuming/adaptive.ts'
 import { setUp } from './set-up.ts'
 
 /** Handlers that share something which serves `capacity` of them at a time; a unit of work takes 10 ms, give or take. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { createChain } from '../src/chain.ts'
-import { createHeld } from '../src/held.ts'
+import { createHeld } from '../src/consuming/held.ts'
 
 it('a chain keeps the order of arrival when any of its items leaves', () => {
   const chain = createChain<string>()

@@ -1,6 +1,6 @@
 import { seededRandom } from '@headrace/core'
 import { describe, expect, it } from 'vitest'
-import { createLanes, type Item } from '../src/lanes.ts'
+import { createLanes, type Item } from '../src/consuming/lanes.ts'
 import { deferred, setUp } from './set-up.ts'
 
 describe('a priority', () => {

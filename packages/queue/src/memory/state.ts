@@ -1,6 +1,6 @@
+import type { Held } from '../consuming/held.ts'
 import type { DeadMessage, Delivery, QueueDeclaration, Subscriber } from '../driver.ts'
 import { createFifo, type Fifo } from '../fifo.ts'
-import type { Held } from '../held.ts'
 import { createParked, type Parked } from './parked.ts'
 
 export interface MemoryState {

@@ -1,4 +1,4 @@
-import type { DeadInfo } from './driver.ts'
+import type { DeadInfo } from '../driver.ts'
 import type { Item } from './lanes.ts'
 
 /** The items whose results are failures, each with its reason. */

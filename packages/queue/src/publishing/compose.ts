@@ -8,10 +8,10 @@ import {
   type Random,
   randomId,
 } from '@headrace/core'
-import type { QueueDriver, QueueMessage } from './driver.ts'
-import { checkHeaders, type MessageOptions, messageBytes, toPayload } from './message.ts'
-import { commandHeader, expiryHeader, priorityHeader } from './own-headers.ts'
-import { holdMaxMs } from './queue-options.ts'
+import type { QueueDriver, QueueMessage } from '../driver.ts'
+import { checkHeaders, type MessageOptions, messageBytes, toPayload } from '../message.ts'
+import { commandHeader, expiryHeader, priorityHeader } from '../own-headers.ts'
+import { holdMaxMs } from '../queue-options.ts'
 
 /** Makes what travels of what is published. */
 export interface Composer {

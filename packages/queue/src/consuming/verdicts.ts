@@ -1,10 +1,10 @@
 import type { Clock } from '@headrace/core'
+import type { DeadReason, Settlement } from '../driver.ts'
+import type { QueueEvent } from '../events.ts'
+import type { Answers } from '../requests/replies.ts'
 import type { Care } from './care.ts'
-import type { DeadReason, Settlement } from './driver.ts'
-import type { QueueEvent } from './events.ts'
 import { textOf } from './failures.ts'
 import type { Item } from './lanes.ts'
-import type { Answers } from './replies.ts'
 
 /** The ways in which a message leaves its lane for good. */
 export interface Verdicts {

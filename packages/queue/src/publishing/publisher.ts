@@ -1,8 +1,8 @@
 import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborted, within } from '@headrace/core'
+import { createDeadlines, type Timed } from '../deadlines.ts'
+import type { PublishOutcome, QueueDriver, QueueMessage } from '../driver.ts'
+import { messageBytes } from '../message.ts'
 import { type Batched, type Batches, createBatches } from './batches.ts'
-import { createDeadlines, type Timed } from './deadlines.ts'
-import type { PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
-import { messageBytes } from './message.ts'
 
 export interface Publisher {
   publish(message: QueueMessage, signal: AbortSignal | undefined): Promise<void>

@@ -1,6 +1,6 @@
 import { type Clock, checkNumber, HeadraceError, throwIfAborted, within } from '@headrace/core'
-import { backendError } from './backend.ts'
-import type { QueueMessage, Reply, ReplyBox, ReplyPort } from './driver.ts'
+import { backendError } from '../backend.ts'
+import type { QueueMessage, Reply, ReplyBox, ReplyPort } from '../driver.ts'
 import { type Answer, replyTo } from './replies.ts'
 
 /** Requests of one queue object, and the one box to which their answers come. */

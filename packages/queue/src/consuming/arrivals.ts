@@ -1,8 +1,8 @@
-import type { Delivery } from './driver.ts'
-import type { QueueEvent } from './events.ts'
+import type { Delivery } from '../driver.ts'
+import type { QueueEvent } from '../events.ts'
+import { expiryOf, priorityOf } from '../own-headers.ts'
+import { createParking, type Parking, type Window } from '../parking/parking.ts'
 import type { Item, Lanes } from './lanes.ts'
-import { expiryOf, priorityOf } from './own-headers.ts'
-import { createParking, type Parking, type Window } from './parking.ts'
 import type { Source } from './source.ts'
 import type { Verdicts } from './verdicts.ts'
 

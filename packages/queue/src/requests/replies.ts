@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { type Clock, within } from '@headrace/core'
-import type { DeadReason, QueueMessage, Reply, ReplyPort } from './driver.ts'
-import { textOf } from './failures.ts'
-import type { Item } from './lanes.ts'
-import { replyHeader } from './own-headers.ts'
+import { textOf } from '../consuming/failures.ts'
+import type { Item } from '../consuming/lanes.ts'
+import type { DeadReason, QueueMessage, Reply, ReplyPort } from '../driver.ts'
+import { replyHeader } from '../own-headers.ts'
 
 /** Answers to requests, from the side of those who handle them. */
 export interface Answers {

@@ -1,8 +1,8 @@
 import type { Backoff, Clock } from '@headrace/core'
+import type { QueueEvent } from '../events.ts'
+import { isRejection } from '../message.ts'
 import type { Care } from './care.ts'
-import type { QueueEvent } from './events.ts'
 import type { Item, Lanes, Stretch } from './lanes.ts'
-import { isRejection } from './message.ts'
 import type { Verdicts } from './verdicts.ts'
 
 /** Settles what is done of a stretch that has run, and gives the rest back to its lane, which it returns. */

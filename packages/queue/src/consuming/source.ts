@@ -1,6 +1,6 @@
 import { type Backoff, type Clock, throwIfAborted, within } from '@headrace/core'
-import { type Batched, createBatches } from './batches.ts'
-import type { Delivery, Finishing, QueueDriver, Settlement, Subscription } from './driver.ts'
+import type { Delivery, Finishing, QueueDriver, Settlement, Subscription } from '../driver.ts'
+import { type Batched, createBatches } from '../publishing/batches.ts'
 
 /** One subscription to one partition, from its beginning to its end. */
 export interface Source {

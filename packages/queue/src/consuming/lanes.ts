@@ -1,9 +1,9 @@
 import type { Clock } from '@headrace/core'
-import { createChain, type Link } from './chain.ts'
-import type { Delivery } from './driver.ts'
-import { createFifo } from './fifo.ts'
-import { usualPriority } from './own-headers.ts'
-import type { Parking, Window } from './parking.ts'
+import { createChain, type Link } from '../chain.ts'
+import type { Delivery } from '../driver.ts'
+import { createFifo } from '../fifo.ts'
+import { usualPriority } from '../own-headers.ts'
+import type { Parking, Window } from '../parking/parking.ts'
 import type { Source } from './source.ts'
 
 /** A delivery on its way through this process. */

@@ -1,5 +1,5 @@
 import { randomId } from '@headrace/core'
-import type { ReplyPort, ReplyReceiver } from './driver.ts'
+import type { ReplyPort, ReplyReceiver } from '../driver.ts'
 
 /** Boxes for answers within one process. */
 export interface Mailboxes extends ReplyPort {

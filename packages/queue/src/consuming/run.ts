@@ -1,8 +1,8 @@
 import type { HeadraceError } from '@headrace/core'
-import type { Link } from './chain.ts'
-import type { Timed } from './deadlines.ts'
+import type { Link } from '../chain.ts'
+import type { Timed } from '../deadlines.ts'
+import type { Message } from '../message.ts'
 import type { Item, Stretch } from './lanes.ts'
-import type { Message } from './message.ts'
 
 export interface HandlerContext {
   /** Aborts when the attempt is over before the handler is: `TIMEOUT`, `LOST` (the delivery is no longer ours) or `CLOSED`. */

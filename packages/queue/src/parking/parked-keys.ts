@@ -1,7 +1,7 @@
 import { type Clock, checkKey } from '@headrace/core'
-import { backendCall } from './backend.ts'
-import type { DeadInfo, Delivery, ParkedKey, QueueDriver } from './driver.ts'
-import { commandHeader } from './own-headers.ts'
+import { backendCall } from '../backend.ts'
+import type { DeadInfo, Delivery, ParkedKey, QueueDriver } from '../driver.ts'
+import { commandHeader } from '../own-headers.ts'
 
 /** What an operator wants done with a parked key: the payload of a message that travels through its partition. */
 export interface Command {

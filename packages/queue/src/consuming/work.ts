@@ -1,8 +1,8 @@
 import type { Backoff, Clock } from '@headrace/core'
-import type { QueueDriver } from './driver.ts'
-import type { QueueEvent } from './events.ts'
-import type { Message } from './message.ts'
-import type { Answers } from './replies.ts'
+import type { QueueDriver } from '../driver.ts'
+import type { QueueEvent } from '../events.ts'
+import type { Message } from '../message.ts'
+import type { Answers } from '../requests/replies.ts'
 import type { HandlerContext } from './run.ts'
 
 /** The part of consuming in which one message at a time and batches differ. */

@@ -1,8 +1,8 @@
-import type { DeadInfo, Delivery, Settlement } from './driver.ts'
-import type { QueueEvent } from './events.ts'
-import type { Item } from './lanes.ts'
+import type { Item } from '../consuming/lanes.ts'
+import type { Source } from '../consuming/source.ts'
+import type { DeadInfo, Delivery, Settlement } from '../driver.ts'
+import type { QueueEvent } from '../events.ts'
 import { type Command, commandOf } from './parked-keys.ts'
-import type { Source } from './source.ts'
 
 /** The parked keys of one subscription. Nobody else parks or unparks there, because nobody else is active. */
 export interface Parking {

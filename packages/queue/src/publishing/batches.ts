@@ -1,4 +1,4 @@
-import { createChain, type Link } from './chain.ts'
+import { createChain, type Link } from '../chain.ts'
 
 /** Something that can wait for a batch. */
 export interface Batched {
