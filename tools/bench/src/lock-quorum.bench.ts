@@ -8,6 +8,13 @@ const peers: LibraryName[] = ['node-redlock', 'redlock-universal', '@sesamecare-
 const each = (names: readonly LibraryName[], of: (name: LibraryName) => Contestant) =>
   Object.fromEntries(names.map((name) => [name, of(name)]))
 
+const uncontended = (callers: number) => ({
+  name: `free keys, ${callers} at a time`,
+  metrics: pairMetrics,
+  ours: pairs('ours', callers, threeServers),
+  peers: each(peers, (peer) => pairs(peer, callers, threeServers)),
+})
+
 const bench: Bench = defineBench({
   about:
     'Locks on three independent Redis servers: one key wanted by 32 contenders in 4 processes, and free keys. Ours gives fencing tokens and order, the peers neither.',
@@ -18,12 +25,8 @@ const bench: Bench = defineBench({
       ours: contended('ours', 1, threeServers),
       peers: each(['ours, strict order', ...peers], (other) => contended(other, 1, threeServers)),
     },
-    {
-      name: 'free keys, one at a time',
-      metrics: pairMetrics,
-      ours: pairs('ours', 1, threeServers),
-      peers: each(peers, (peer) => pairs(peer, 1, threeServers)),
-    },
+    uncontended(64),
+    uncontended(1),
   ],
 })
 
