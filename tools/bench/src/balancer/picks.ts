@@ -9,6 +9,8 @@ import {
   staticEndpoints,
   twoChoices,
 } from '@headrace/balancer'
+import HashRing from 'hashring'
+import { BalancedPool } from 'undici'
 import type { BenchCase, BenchContext, Contestant } from '../bench.ts'
 import { callsPerSec } from '../calls-per-sec.ts'
 
@@ -37,6 +39,30 @@ const picksOf =
       open[slot] = pick
       return pick
     })
+  }
+
+/** The choice of undici's pool, which it makes for each request; weighted round robin. Private, hence the symbol. */
+const pooledOf =
+  (size: number): Contestant =>
+  async (context) => {
+    const pool = new BalancedPool(Array.from({ length: size }, (_, index) => `http://10.0.0.${index}:80`))
+    const choose = Object.getOwnPropertySymbols(BalancedPool.prototype).find(
+      ({ description }) => description === 'get dispatcher',
+    )!
+    try {
+      return nsPerCall(context, () => (pool as unknown as Record<symbol, () => unknown>)[choose]!())
+    } finally {
+      await pool.destroy()
+    }
+  }
+
+/** A key's place on a consistent ring; whoever is there, however busy. */
+const ringOf =
+  (size: number): Contestant =>
+  (context) => {
+    const ring = new HashRing(Array.from({ length: size }, (_, index) => `10.0.0.${index}:80`))
+    const keys = Array.from({ length: 1_024 }, (_, index) => `key ${index}`)
+    return nsPerCall(context, (index) => ring.get(keys[index & 1_023]!))
   }
 
 const callOf: Contestant = async ({ durationMs, signal }) => {
@@ -81,6 +107,8 @@ export const pickCases: readonly BenchCase[] = [
         'least loaded': picksOf(size, leastLoaded()),
         ...(size <= 100 && {
           'round robin': picksOf(size, roundRobin()),
+          'undici BalancedPool': pooledOf(size),
+          'hashring, with keys': ringOf(size),
           'rendezvous, with keys': picksOf(size, rendezvous(), true),
         }),
       },
