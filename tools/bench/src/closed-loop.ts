@@ -16,7 +16,7 @@ export interface LoopOptions {
  * slows its callers down, not those of an open flood.
  */
 export async function closedLoop(
-  context: BenchContext,
+  context: Pick<BenchContext, 'durationMs' | 'signal'>,
   options: LoopOptions,
 ): Promise<{ answeredPerSec: number; p50Ms: number; p99Ms: number; maxMs: number }> {
   const { callers, call, durationMs = context.durationMs } = options

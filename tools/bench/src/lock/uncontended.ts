@@ -1,6 +1,7 @@
-import type { Contestant } from '../bench.ts'
-import { closedLoop } from '../closed-loop.ts'
-import { type LibraryName, openLibrary } from './libraries.ts'
+import { randomUUID } from 'node:crypto'
+import type { Contestant, Measurement } from '../bench.ts'
+import type { LibraryName } from './libraries.ts'
+import { startProcess } from './processes.ts'
 import { oneServer, type ServersOf } from './servers.ts'
 
 export const pairMetrics: Readonly<Record<string, string>> = {
@@ -11,31 +12,19 @@ export const pairMetrics: Readonly<Record<string, string>> = {
   p99Ms: 'ms',
 }
 
-/** Leases of free keys, taken and given back, with so many callers at a time. */
+// Each round is short beside the life of a process: without this the compiler would be measured too.
+const warmUpMs = 1_500
+
+/**
+ * Leases of free keys, taken and given back, with so many callers at a time. In a process of its own, as an application
+ * has one library: with all of them in one, the code of the client that they share is compiled for none of them.
+ */
 export const pairs =
   (library: LibraryName, callers: number, serversOf: ServersOf = oneServer): Contestant =>
   async (context) => {
-    const locks = await openLibrary(library, await serversOf(context))
-    try {
-      // Each round is short beside the life of a process: without this the compiler would be measured too.
-      const call = async (caller: number, index: number) => {
-        const release = await locks.acquire(`${caller}:${index % 50}`)
-        await release()
-      }
-      await closedLoop(context, { callers, call, durationMs: context.durationMs / 4 })
-      const cpu = process.cpuUsage()
-      const before = locks.commands
-      const { answeredPerSec, p50Ms, p99Ms } = await closedLoop(context, { callers, call })
-      const { user, system } = process.cpuUsage(cpu)
-      const answered = (answeredPerSec * context.durationMs) / 1e3
-      return {
-        pairsPerSec: answeredPerSec,
-        clientCpuUs: (user + system) / answered,
-        commandsEach: (locks.commands - before) / answered,
-        p50Ms,
-        p99Ms,
-      }
-    } finally {
-      await locks.close()
-    }
+    const { durationMs } = context
+    const urls = await serversOf(context)
+    const options = { library, urls, prefix: randomUUID(), callers, warmUpMs, durationMs }
+    const seen = await startProcess('caller.ts', options, context).line()
+    return JSON.parse(seen) as Measurement
   }
