@@ -1,4 +1,4 @@
-import { describe, systemClock, within } from '@headrace/core'
+import { checkInteger, describe, systemClock, within } from '@headrace/core'
 import type { Channel, Connection } from 'rabbitmq-client'
 import type { DeadVerdict, PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { redriven } from './own-headers.ts'
@@ -29,6 +29,12 @@ export interface RabbitmqQueueOptions {
    * has no company is a plain AMQP message. With false all are, for consumers that are not of this library.
    */
   readonly frames?: boolean
+  /**
+   * AMQP messages of a partition that a consumer is given before it has acknowledged some; 256. Not the consumer's own
+   * `prefetch`, because it has to be the same for all consumers of a queue: quorum queues put what is given back behind what
+   * was given back before, so that one that takes only a part of it, and then ends, changes the order of keys.
+   */
+  readonly unsettledMax?: number
 }
 
 /**
@@ -36,11 +42,12 @@ export interface RabbitmqQueueOptions {
  * as they are, and leaves them open. Their `error` events are told by what the calls of the queue come to.
  */
 export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOptions = {}): QueueDriver {
-  const { consuming = connection, frames = true } = options
+  const { consuming = connection, frames = true, unsettledMax = 256 } = options
   for (const [name, value] of Object.entries({ connection, consuming })) {
     if (typeof value?.acquire !== 'function') throw new TypeError(`${name} must be a Connection of rabbitmq-client`)
   }
   if (typeof frames !== 'boolean') throw new TypeError(`frames must be a boolean, received ${describe(frames)}`)
+  checkInteger('unsettledMax', unsettledMax, { min: 1, max: 65_535 })
   const open = new Set<Channel>()
   const live = new Set<Subscribed>()
   // As many as the application has queues.
@@ -147,7 +154,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       const progress = createProgress(channel, store, queue, partition)
       const mark = () => storeDurably(toMarker(partitionQueue(queue, partition), 'sure'))
       const parked = max ? parking : undefined
-      return subscribe(channel, bury(queue), live, parked, progress, mark, queue, partition, subscriber)
+      return subscribe(channel, unsettledMax, bury(queue), live, parked, progress, mark, queue, partition, subscriber)
     },
     async visitDead(queue, visit) {
       const channel = await channelOf(consuming)

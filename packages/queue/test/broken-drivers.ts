@@ -178,6 +178,32 @@ export function redrivesTwice(good: MemoryQueue): Partial<MemoryQueue> {
   }
 }
 
+/** What a quorum queue does with deliveries that are given back while others wait that were given back before. */
+export function givesBackBehind(good: MemoryQueue): Partial<MemoryQueue> {
+  let behind: string[] = []
+  return {
+    async subscribe(queue, partition, subscriber) {
+      const held: Delivery[] = []
+      const subscription = await good.subscribe(queue, partition, {
+        ...subscriber,
+        onDelivery: (delivery) => held.push(delivery),
+      })
+      const place = ({ message: { id } }: Delivery) => behind.indexOf(id)
+      await new Promise((resolve) => setImmediate(resolve))
+      held.sort((a, b) => place(a) - place(b))
+      for (const delivery of held) subscriber.onDelivery(delivery)
+      return {
+        ...subscription,
+        async close() {
+          const ids = held.map(({ message: { id } }) => id)
+          behind = [...behind.filter((id) => !ids.includes(id)), ...ids]
+          await subscription.close()
+        },
+      }
+    },
+  }
+}
+
 /** What a quorum queue does with dead letters that are given back while others of them wait. */
 export function showsThenMoves(good: MemoryQueue): Partial<MemoryQueue> {
   let moved: string[] = []

@@ -10,6 +10,7 @@ import {
   deliversOnce,
   failures,
   forgetsOnDeclare,
+  givesBackBehind,
   mapDelivery,
   mapEach,
   mapMessages,
@@ -140,6 +141,11 @@ const broken: readonly [string, Breaks, rule: string][] = [
     'passes on no more than 32 settlements ahead, and forgets the others at close',
     mapSubscription(({ settle }) => ({ settle: (all) => settle(all.slice(0, 32)) })),
     'what is settled right before the close is settled, however much of it, and with gaps in between',
+  ],
+  [
+    'puts what is given back behind what was given back before',
+    (good) => givesBackBehind(good),
+    'what is given back keeps its order, also when one that took only a part of it gives that back, too',
   ],
   [
     'keeps delivering after close',

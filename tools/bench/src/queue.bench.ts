@@ -119,7 +119,7 @@ const bench: Bench = defineBench({
     {
       name: 'consume from RabbitMQ without frames, prefetch 1,000',
       metrics: { handledPerSec: '1/s' },
-      ours: emptying(headrace({ frames: false }), prefetch),
+      ours: emptying(headrace({ frames: false, unsettledMax: prefetch }), prefetch),
       peers: { 'rabbitmq-client, in no order': emptying(rabbitmqClient, prefetch) },
     },
     {

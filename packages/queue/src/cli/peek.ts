@@ -4,10 +4,6 @@ import type { Delivery, QueueDriver } from '../driver.ts'
 const callMs = 10_000
 /** With nothing for so long there is nothing, or another consumer has it. */
 const quietMs = 500
-/**
- * What a consumer takes by default. A quorum queue puts what is given back behind what was given back before and not taken
- * again: where all take as many, nothing is left, and the order of keys stays.
- */
 const credit = 256
 
 /** What waits in the partitions, oldest first in each and at most 256 of each; all of it is given back. */

@@ -19,6 +19,7 @@ export interface Subscribed {
 /**
  * A subscription with a channel of its own: closing it gives everything back in order, and an acknowledgement can never
  * reach a channel that did not deliver.
+ * @param unsettledMax AMQP messages that the broker may give out ahead; the same for all who consume the queue.
  * @param bury stores a dead letter, confirmed.
  * @param parking makes what keeps the parked messages, where there can be any.
  * @param progress of frames that are handled with care.
@@ -27,6 +28,7 @@ export interface Subscribed {
  */
 export async function subscribe(
   open: () => Promise<Channel>,
+  unsettledMax: number,
   bury: (message: StoredMessage, dead: DeadInfo) => Promise<void>,
   live: Set<Subscribed>,
   parking: ((broken: (cause: unknown) => void) => Parked) | undefined,
@@ -54,10 +56,10 @@ export async function subscribe(
     end(cause)
     void channel.close()
   }
-  const sure = createSure(channel, credit, mark)
+  const sure = createSure(channel, unsettledMax, mark)
   const parked = parking?.(giveUp)
   let told = parked === undefined
-  // What comes before it is known which keys are parked; no more than the credit.
+  // What comes before it is known which keys are parked; no more than `unsettledMax`.
   const early: AsyncMessage[] = []
   const unpacking = createUnpacking(credit, onDelivery, giveUp, careOf(redeliveriesMax, progress))
   const subscribed: Subscribed = {
@@ -110,7 +112,7 @@ export async function subscribe(
   }
 
   try {
-    await channel.basicQos({ prefetchCount: credit })
+    await channel.basicQos({ prefetchCount: unsettledMax })
     await channel.basicConsume({ queue: partitionQueue(queue, partition) }, receive)
   } catch (error) {
     stop()

@@ -52,19 +52,34 @@ export const deliveringRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     name: 'what is settled right before the close is settled, however much of it, and with gaps in between',
     async check(subject) {
       const queue = await freshQueue(subject)
-      const all = Array.from({ length: 300 }, (_, at) => message(`${at}`))
+      const all = Array.from({ length: 200 }, (_, at) => message(`${at}`))
       for (const each of all) await queue.publish(each)
-      const first = await queue.subscribe({ credit: 300 })
-      await first.received(300)
+      const first = await queue.subscribe({ credit: 200 })
+      await first.received(200)
       await first.subscription.settle(first.deliveries.filter((_, at) => at % 2).map(({ tag }) => ({ tag })))
       await first.subscription.close()
-      const second = await queue.subscribe({ credit: 300 })
-      await second.received(150)
+      const second = await queue.subscribe({ credit: 200 })
+      await second.received(100)
       await queue.quiet()
       assert.deepEqual(
         second.ids,
         all.filter((_, at) => at % 2 === 0).map(({ id }) => id),
       )
+    },
+  },
+  {
+    name: 'what is given back keeps its order, also when one that took only a part of it gives that back, too',
+    async check(subject) {
+      const queue = await freshQueue(subject)
+      await queue.publishEach(...messages('abcdef'))
+      for (const credit of [6, 2]) {
+        const collected = await queue.subscribe({ credit })
+        await collected.received(credit)
+        await collected.subscription.close()
+      }
+      const last = await queue.subscribe()
+      await last.received(6)
+      assert.deepEqual(last.ids, [...'abcdef'])
     },
   },
   {

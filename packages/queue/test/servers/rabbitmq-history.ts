@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isHeadraceError } from '@headrace/core'
-import { createQueue, type QueueDriver, type QueueOptions } from '@headrace/queue'
+import { createQueue, type Message, type Queue, type QueueDriver, type QueueOptions } from '@headrace/queue'
 import { expect } from 'vitest'
+import { type HistoryEvent, violations } from '../history.ts'
 import { until } from './rabbitmq-set-up.ts'
 
 /** How often each key is published to: the first has a fifth of all, the last a handful. */
@@ -37,55 +38,88 @@ export async function survive(
 ): Promise<{ readonly duplicates: number; readonly gapMs: number }> {
   const publisher = createQueue<number>(drivers.publisher, name, options)
   const consumers = drivers.consumers.map((driver) => createQueue<number>(driver, name, options))
-  const completed: string[] = []
-  for (const queue of consumers) {
-    queue.consume(
-      async ({ key, body, attempt }) => {
-        await handle(attempt)
-        completed.push(`${key}/${body}`)
-      },
-      { concurrency: 64, redeliveriesMax: 1_000 },
-    )
+  const history: HistoryEvent[] = []
+  const handled = new Set<string>()
+  for (const [process, queue] of consumers.entries()) {
+    queue.consume(recorded(`${process}`, history, handled), { concurrency: 64, redeliveriesMax: 1_000 })
   }
   let confirmed = 0
   let lastMs = performance.now()
   let gapMs = 0
-  const publish = async (key: number, sequence: number) => {
-    for (;;) {
-      try {
-        await publisher.publish(sequence, { key: `k${key}`, id: `k${key}/${sequence}` })
-        break
-      } catch (error) {
-        if (!isHeadraceError(error)) throw error
-        await sleep(50)
-      }
-    }
+  const publish = async (key: string, sequence: number) => {
+    await publishSurely(publisher, history, key, sequence)
     confirmed++
     gapMs = Math.max(gapMs, performance.now() - lastMs)
     lastMs = performance.now()
   }
   const publishing = Promise.all(
     messagesPerKey.map(async (count, key) => {
-      for (let sequence = 0; sequence < count; sequence++) await publish(key, sequence)
+      for (let sequence = 0; sequence < count; sequence++) await publish(`k${key}`, sequence)
     }),
   )
   await until(() => confirmed > messageCount / 3, 'a third is published')
-  await fault(() => ({ confirmed, handled: new Set(completed).size }))
+  await fault(() => ({ confirmed, handled: handled.size }))
   await publishing
-  await until(() => new Set(completed).size === messageCount, 'all are handled')
-  expectOrder(completed)
+  await until(() => handled.size === messageCount, 'all are handled')
+  await until(() => isEmpty(publisher), 'all are settled')
   await Promise.all([publisher, ...consumers].map((queue) => queue.close()))
-  const duplicates = completed.length - messageCount
+  expect(violations(history)).toEqual([])
+  const duplicates = history.filter(({ type }) => type === 'handled').length - messageCount
   console.log(`${name}: ${messageCount} messages, 0 lost, 0 out of order, ${duplicates} handled again`)
   return { duplicates, gapMs }
 }
 
-/** Of each key, what was handled for the first time is in the order in which it was published. */
-export function expectOrder(completed: readonly string[]): void {
-  const firsts = messagesPerKey.map((): number[] => [])
-  for (const done of new Set(completed)) {
-    const [key, sequence] = done.slice(1).split('/').map(Number) as [number, number]
-    firsts[key]!.push(sequence)
+/** Until it is confirmed, again and again under the same id; only what a publisher may be told is not an error. */
+export async function publishSurely(
+  queue: Queue<number>,
+  history: HistoryEvent[],
+  key: string,
+  sequence: number,
+): Promise<void> {
+  for (;;) {
+    try {
+      await queue.publish(sequence, { key, id: `${key}/${sequence}` })
+      history.push({ type: 'accepted', key, sequence })
+      return
+    } catch (error) {
+      const known = isHeadraceError(error, 'BUSY') || isHeadraceError(error, 'UNAVAILABLE')
+      if (!known && !isHeadraceError(error, 'TIMEOUT')) throw error
+      if (!known) history.push({ type: 'unknown', key, sequence })
+      await sleep(50)
+    }
   }
-  expect(firsts).toEqual(messagesPerKey.map((count) => Array.from({ length: count }, (_, sequence) => sequence)))
+}
+
+/** A handler that writes down what it does. */
+export function recorded(process: string, history: HistoryEvent[], handled: Set<string>) {
+  return async ({ id, key = '', body: sequence, attempt }: Message<number>): Promise<void> => {
+    history.push({ type: 'begun', process, key, sequence })
+    try {
+      await handle(attempt)
+      history.push({ type: 'handled', process, key, sequence })
+      handled.add(id)
+    } catch (error) {
+      history.push({ type: 'failed', process, key, sequence })
+      throw error
+    }
+  }
+}
+
+/** Not yet, where the backend is not back yet. */
+export const isEmpty = (queue: Queue<number>): Promise<boolean> =>
+  queue.stats().then(
+    ({ depth }) => depth === 0,
+    () => false,
+  )
+
+/** Checks what processes that were killed have written down: each line a message that was handled. */
+export function expectOrder(completed: readonly string[]): void {
+  const published = messagesPerKey.flatMap((count, key) =>
+    Array.from({ length: count }, (_, sequence) => ({ type: 'accepted' as const, key: `k${key}`, sequence })),
+  )
+  const handled = completed.map((line) => {
+    const [key, sequence] = line.split('/') as [string, string]
+    return { type: 'handled' as const, process: '', key, sequence: Number(sequence) }
+  })
+  expect(violations([...published, ...handled])).toEqual([])
 }

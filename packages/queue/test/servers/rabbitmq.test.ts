@@ -170,10 +170,11 @@ describe('a queue on RabbitMQ', () => {
     await driver.close()
   })
 
-  it('wants connections of the client, and to know whether there are frames', () => {
+  it('wants connections of the client, to know whether there are frames, and how much it may hold', () => {
     expect(() => rabbitmqQueue({} as never)).toThrow('connection must be a Connection of rabbitmq-client')
     expect(() => rabbitmqQueue(connect(), { frames: 'no' as never })).toThrow(
       'frames must be a boolean, received string',
     )
+    expect(() => rabbitmqQueue(connect(), { unsettledMax: 0 })).toThrow('unsettledMax')
   })
 })
