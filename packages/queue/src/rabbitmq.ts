@@ -86,7 +86,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
 
   /** In this order. */
   async function storeDurably(...sent: Parameters<typeof confirms.publish>[0]): Promise<void> {
-    for (const outcome of await Promise.all(await confirms.publish(sent))) {
+    for (const outcome of await Promise.all(confirms.publish(sent))) {
       if (outcome.type === 'stored') continue
       throw new Error(`the broker did not store it: ${outcome.type}`, { cause: outcome })
     }
@@ -107,8 +107,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   /** Answered when all are: who waits for that with the next messages fills the next frames. */
   async function publishFrames(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]> {
     const carriers = toFrames(messages, (partition) => routeOf(queue, partition))
-    const answers = await confirms.publish(carriers.map(({ sent }) => sent))
-    const outcomes = await Promise.all(answers)
+    const outcomes = await Promise.all(confirms.publish(carriers.map(({ sent }) => sent)))
     return outcomes.flatMap((outcome, at) => new Array<PublishOutcome>(carriers[at]!.count).fill(outcome))
   }
 
@@ -139,11 +138,11 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
         const cause = new Error('not connected, or blocked by an alarm of the broker')
         return messages.map((): PublishOutcome => ({ type: 'unsent', cause }))
       }
-      const now = messages.filter((message) => message.delayMs === 0)
       const publish = frames ? publishFrames : publishAlone
-      const sending = now.length > 0 ? publish(queue, now) : []
-      if (now.length === messages.length) return await sending
       const later = messages.filter((message) => message.delayMs > 0)
+      if (later.length === 0) return publish(queue, messages)
+      const now = messages.filter((message) => message.delayMs === 0)
+      const sending = now.length > 0 ? publish(queue, now) : []
       const [atOnce, delayed] = [[...(await sending)], [...(await delays.publish(queue, partitionCount(queue), later))]]
       return messages.map((message) => (message.delayMs > 0 ? delayed : atOnce).shift()!)
     },

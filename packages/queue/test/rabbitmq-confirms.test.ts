@@ -36,7 +36,7 @@ class FakeChannel extends EventEmitter {
   }
 }
 
-const publish = async (confirms: Confirms) => (await confirms.publish([[{ routingKey: 'q' }, Buffer.from('x')]]))[0]!
+const publish = (confirms: Confirms) => confirms.publish([[{ routingKey: 'q' }, Buffer.from('x')]])[0]!
 
 describe('the channel that publishes to RabbitMQ', () => {
   it('is replaced after a refusal, which may be about the channel and not about the queue', async () => {

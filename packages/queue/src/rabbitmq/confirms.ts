@@ -11,12 +11,14 @@ const renewMs = 1_000
 export interface Confirms {
   /** Waits for the connection, and makes the channel. */
   open(): Promise<void>
-  /** The outcome of each message. Calls that overlap keep their order. */
-  publish(messages: readonly (readonly [Envelope, Buffer])[]): Promise<readonly Promise<PublishOutcome>[]>
+  /** The outcome of each message; in the order of the calls. */
+  publish(messages: readonly (readonly [Envelope, Buffer])[]): Promise<PublishOutcome>[]
 }
 
 export function createConfirms(open: () => Promise<Channel>, clock: Clock = systemClock): Confirms {
   let opening: Promise<Confirming> | undefined
+  /** What came of `opening`: who publishes then has no need to wait for it. */
+  let ready: Confirming | undefined
   let sequence = 0
 
   function confirming(): Promise<Confirming> {
@@ -25,12 +27,17 @@ export function createConfirms(open: () => Promise<Channel>, clock: Clock = syst
   }
 
   function keep(made: Promise<Confirming>): Promise<Confirming> {
+    ready = undefined
     const forget = () => {
-      if (opening === made) opening = undefined
+      if (opening !== made) return
+      opening = undefined
+      ready = undefined
     }
-    made.then(({ channel }) => {
-      if (channel.active) channel.on('close', forget)
-      else forget()
+    // Before anybody else waits for it: those who do come first, and who finds it ready behind them.
+    made.then((confirming) => {
+      if (!confirming.channel.active) return forget()
+      confirming.channel.on('close', forget)
+      if (opening === made) ready = confirming
     }, forget)
     return made
   }
@@ -78,13 +85,12 @@ export function createConfirms(open: () => Promise<Channel>, clock: Clock = syst
     async open() {
       await confirming()
     },
-    async publish(messages) {
-      try {
-        const current = await confirming()
-        return messages.map(([envelope, body]) => send(current, envelope, body))
-      } catch (cause) {
-        return messages.map(async (): Promise<PublishOutcome> => ({ type: 'unsent', cause }))
-      }
+    publish(messages) {
+      const current = ready
+      if (current) return messages.map(([envelope, body]) => send(current, envelope, body))
+      const unsent = (cause: unknown): PublishOutcome => ({ type: 'unsent', cause })
+      const opened = confirming()
+      return messages.map(([envelope, body]) => opened.then((made) => send(made, envelope, body), unsent))
     },
   }
 }

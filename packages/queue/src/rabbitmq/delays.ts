@@ -54,9 +54,7 @@ export function createDelays(open: () => Promise<Channel>, confirms: Confirms): 
       } catch (cause) {
         return messages.map(() => ({ type: 'unsent', cause }))
       }
-      const answers = [
-        ...(await confirms.publish(fitting.map((message) => toEnvelope(message, delayRoute(queue, message))))),
-      ]
+      const answers = confirms.publish(fitting.map((message) => toEnvelope(message, delayRoute(queue, message))))
       for (const answer of answers) {
         // A broker that has lost its data has no levels any more; the next message makes them again.
         void answer.then(({ type }) => type !== 'stored' && declared.delete(queue))

@@ -43,9 +43,7 @@ export function createReplies(open: () => Promise<Channel>, confirms: Confirms):
     },
     async send(address, { id, payload }) {
       // A box that is gone returns it: whoever asked is gone, too.
-      const [sent] = await confirms.publish([
-        [{ routingKey: address, messageId: id, mandatory: true }, Buffer.from(payload)],
-      ])
+      const [sent] = confirms.publish([[{ routingKey: address, messageId: id, mandatory: true }, Buffer.from(payload)]])
       await sent
     },
   }
