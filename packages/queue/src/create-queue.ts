@@ -212,7 +212,7 @@ export function createQueue<Body, Sent = Body>(
         delayed,
         dead,
         oldestAgeMs: oldest === Number.POSITIVE_INFINITY ? undefined : Math.max(0, clock.wallMs() - oldest),
-        unconfirmed: publisher.messages,
+        unconfirmed: publisher.messages(),
       }
     },
     close,

@@ -11,7 +11,6 @@ export interface Timed {
 export interface Deadlines<Item extends Timed> {
   add(item: Item): void
   delete(item: Item): void
-  readonly size: number
 }
 
 /** A timer for each message would cost more than the message; one for the oldest is enough, because all wait equally long. */
@@ -46,9 +45,6 @@ export function createDeadlines<Item extends Timed>(
       if (!item.wait || !waiting.remove(item.wait as Link<Item>) || waiting.first) return
       cancel?.()
       cancel = undefined
-    },
-    get size() {
-      return waiting.size
     },
   }
 }

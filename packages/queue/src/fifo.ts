@@ -12,12 +12,16 @@ export interface Fifo<Item> {
 export function createFifo<Item>(): Fifo<Item> {
   let items: (Item | undefined)[] = []
   let head = 0
-  return {
-    push(item) {
+  // No getter: see `Chain`.
+  const fifo = {
+    size: 0,
+    push(item: Item) {
       items.push(item)
+      fifo.size++
     },
     shift() {
-      if (head === items.length) return undefined
+      if (fifo.size === 0) return undefined
+      fifo.size--
       const item = items[head]
       items[head++] = undefined
       // Moved as often as it has grown to twice the size: constant per item on average.
@@ -27,14 +31,13 @@ export function createFifo<Item>(): Fifo<Item> {
       }
       return item
     },
-    peek: (index) => items[head + index],
-    unshift(front) {
+    peek: (index: number) => items[head + index],
+    unshift(front: readonly Item[]) {
       if (front.length === 0) return
+      fifo.size += front.length
       items = [...front, ...items.slice(head)]
       head = 0
     },
-    get size() {
-      return items.length - head
-    },
   }
+  return fifo
 }

@@ -70,12 +70,7 @@ export function createTraces(tracing: QueueTracing, system: string, queue: strin
           throw error
         }
       },
-      get messages() {
-        return publisher.messages
-      },
-      get bytes() {
-        return publisher.bytes
-      },
+      messages: () => publisher.messages(),
       close: () => publisher.close(),
     }),
     handler: (handle) => (messages, context) => tracing.process(messages.map(traced), () => handle(messages, context)),

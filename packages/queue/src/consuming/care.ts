@@ -13,20 +13,23 @@ export function createCare(free: () => void): Care {
   let current: Item | undefined
   const end = () => {
     current = undefined
+    care.taken = false
     free()
   }
-  return {
-    get taken() {
-      return current !== undefined
+  // No getter: see `Chain`.
+  const care = {
+    taken: false,
+    take(item: Item) {
+      if (!item.careful) return
+      current = item
+      care.taken = true
     },
-    take(item) {
-      if (item.careful) current = item
-    },
-    release(item) {
+    release(item: Item) {
       if (current?.delivery === item.delivery) end()
     },
-    ended(source) {
+    ended(source: Source) {
       if (current?.source === source) end()
     },
   }
+  return care
 }

@@ -68,7 +68,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
       lanes.ready > 0 &&
       !linger.for(lanes.ready)
     ) {
-      if (care.taken || (runs.size > 0 && lanes.nextIsCareful)) break
+      if (care.taken || (runs.size > 0 && lanes.nextIsCareful())) break
       start(new Run(lanes.take(sizeMax)))
     }
     starting = false
@@ -155,8 +155,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   function add(run: Run<Body>, item: Item, body: Body): void {
     const { id, key, publishedAtMs } = item.delivery.message
     const headers = visibleHeaders(item.delivery.message.headers)
-    run.items.push(item)
-    run.messages.push({ id, key, body, headers, publishedAtMs, attempt: item.delivery.redeliveries + item.attempt })
+    run.add(item, { id, key, body, headers, publishedAtMs, attempt: item.delivery.redeliveries + item.attempt })
   }
 
   /** `thrown` is the failure of all messages, else each has its result. */
@@ -190,7 +189,7 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
       { queue, partition, credit: prefetch, redeliveriesMax, callMs, backoff: reconnect, clock },
       {
         declared,
-        ...arrivals,
+        opened: arrivals,
         subscribed: () => emit?.({ type: 'subscribed', queue, partition }),
         lost(delayMs, cause) {
           undeclared()
@@ -260,8 +259,8 @@ export function createConsumer<Body>(context: ConsumerContext, work: Work<Body>,
   return {
     close,
     stats() {
-      let held = lanes.waiting
-      let oldestAtMs = lanes.oldestAtMs
+      let held = lanes.waiting()
+      let oldestAtMs = lanes.oldestAtMs()
       for (const { messages } of runs.items()) {
         held += messages.length
         for (const { publishedAtMs } of messages) oldestAtMs = Math.min(oldestAtMs ?? publishedAtMs, publishedAtMs)

@@ -11,43 +11,50 @@ export interface Held<Item> {
 
 export function createHeld<Item>(): Held<Item> {
   // A power of two of them. Tags are whole numbers whose low digits, which `&` looks at, name the place.
-  let places: ({ readonly tag: number; readonly item: Item } | undefined)[] = Array(16).fill(undefined)
+  let places: (Item | undefined)[] = Array(16).fill(undefined)
+  let tags: number[] = Array(16).fill(0)
   let lastTag = 0
-  let size = 0
 
   const grow = () => {
-    const old = places
-    places = Array(old.length * 2).fill(undefined)
-    for (const held of old) if (held) places[held.tag & (places.length - 1)] = held
+    const [oldPlaces, oldTags] = [places, tags]
+    places = Array(oldPlaces.length * 2).fill(undefined)
+    tags = Array(places.length).fill(0)
+    oldTags.forEach((tag, at) => {
+      const place = tag & (places.length - 1)
+      if (oldPlaces[at] === undefined) return
+      places[place] = oldPlaces[at]
+      tags[place] = tag
+    })
   }
 
-  return {
-    add(item) {
-      if (size * 2 >= places.length) grow()
+  // No getter: see `Chain`.
+  const all = {
+    size: 0,
+    add(item: Item) {
+      if (all.size * 2 >= places.length) grow()
       const mask = places.length - 1
       // A number whose place is still taken by an old item is passed over.
       do lastTag++
-      while (places[lastTag & mask])
-      places[lastTag & mask] = { tag: lastTag, item }
-      size++
+      while (places[lastTag & mask] !== undefined)
+      places[lastTag & mask] = item
+      tags[lastTag & mask] = lastTag
+      all.size++
       return lastTag
     },
-    take(tag) {
+    take(tag: number) {
       const place = tag & (places.length - 1)
-      const held = places[place]
-      if (held?.tag !== tag) return undefined
+      const item = places[place]
+      if (item === undefined || tags[place] !== tag) return undefined
       places[place] = undefined
-      size--
-      return held.item
+      all.size--
+      return item
     },
     clear() {
-      const all = places.flatMap((held) => (held ? [held.item] : []))
+      const items = places.filter((item) => item !== undefined)
       places.fill(undefined)
-      size = 0
-      return all
-    },
-    get size() {
-      return size
+      all.size = 0
+      return items
     },
   }
+  return all
 }

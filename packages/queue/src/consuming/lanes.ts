@@ -4,6 +4,7 @@ import type { Delivery } from '../driver.ts'
 import { createFifo } from '../fifo.ts'
 import { usualPriority } from '../own-headers.ts'
 import type { Parking, Window } from '../parking/parking.ts'
+import { append } from './append.ts'
 import type { Source } from './source.ts'
 
 /** A delivery on its way through this process. */
@@ -23,7 +24,7 @@ export interface Item {
   /** Runs while nothing else does: if its process ends with it, there is nobody else to blame. */
   readonly careful: boolean
   /** What its handler answered, where somebody waits for that. */
-  answer?: { readonly value: unknown }
+  answer: { readonly value: unknown } | undefined
   /** It was parked, and is tried again with these. */
   readonly window?: Window | undefined
 }
@@ -38,7 +39,9 @@ interface Lane {
   priority: number
   /** Since when it could be taken; not kept while all are equally urgent. */
   readyMs: number
-  /** Undefined while it has nothing to do. */
+  /** It has no message, and waits for one. */
+  idle: boolean
+  /** Of one without a key. */
   place: Link<Lane> | undefined
 }
 
@@ -67,31 +70,42 @@ export interface Lanes {
   /** Messages that could be taken now. */
   readonly ready: number
   /** Whether the one that would be taken next is to be handled with care. */
-  readonly nextIsCareful: boolean
+  nextIsCareful(): boolean
   /** Messages that wait, also behind a running or paused one. */
-  readonly waiting: number
+  waiting(): number
   /** Keys, and messages without one, that wait or run. */
-  readonly size: number
-  readonly oldestAtMs: number | undefined
+  size(): number
+  oldestAtMs(): number | undefined
 }
 
 const idleMax = 1_024
 
+const emptyLane = (key: string | undefined, priority: number): Lane => ({
+  key,
+  waiting: [],
+  state: 'ready',
+  cancel: undefined,
+  priority,
+  readyMs: 0,
+  idle: false,
+  place: undefined,
+})
+
 export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs: number): Lanes {
   const keyed = new Map<string, Lane>()
-  /** Of those that wait, run or pause. */
-  const all = createChain<Lane>()
   // Some stay in the map without a message: the next of their key finds them, and no table is made anew all the time.
   let idle = 0
+  const keyless = createChain<Lane>()
   // One for each priority. They also hold lanes that were emptied or have become more urgent since: taking one is in
   // constant time, and passes them over.
   const free = Array.from({ length: 10 }, () => createFifo<Lane>())
-  let ready = 0
   let waiting = 0
   let allUsual = true
   // In the order of their arrival, in which the backend delivers them again if the process ends.
   const careful = new Map<Item, Lane>()
 
+  /** Those that wait, run or pause. */
+  const busy = () => [...keyed.values()].filter((lane) => !lane.idle).concat(keyless.items())
   const offer = (lane: Lane) => {
     if (!allUsual) {
       lane.readyMs = clock.nowMs()
@@ -104,11 +118,11 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
 
   /** The first lane of a priority, without those that are no longer free. */
   const first = (priority: number): Lane | undefined => {
-    const lanes = free[priority]!
-    let lane = lanes.peek(0)
+    const line = free[priority]!
+    let lane = line.peek(0)
     while (lane && !isFree(lane, priority)) {
-      lanes.shift()
-      lane = lanes.peek(0)
+      line.shift()
+      lane = line.peek(0)
     }
     return lane
   }
@@ -142,20 +156,21 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
   const mind = () => {
     allUsual = false
     const now = clock.nowMs()
-    for (const lane of all.items()) lane.readyMs = now
+    for (const lane of busy()) lane.readyMs = now
   }
   const forget = (lane: Lane) => {
-    if (lane.place) all.remove(lane.place)
-    lane.place = undefined
     lane.state = 'ready'
-    if (lane.key === undefined) return
-    if (idle < idleMax) idle++
-    else keyed.delete(lane.key)
+    if (lane.place) keyless.remove(lane.place)
+    else if (lane.idle) return
+    else if (idle < idleMax) {
+      lane.idle = true
+      idle++
+    } else keyed.delete(lane.key!)
   }
   const release = (lane: Lane) => {
     lane.state = 'ready'
     if (lane.waiting.length === 0) return forget(lane)
-    ready += lane.waiting.length
+    lanes.ready += lane.waiting.length
     offer(lane)
     wake()
   }
@@ -165,25 +180,44 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     waiting += back.length
   }
 
-  return {
-    add(item) {
+  /** The first `max` of a lane that may run together. */
+  const takeFrom = (lane: Lane, max: number): Stretch => {
+    const first = lane.waiting[0]!
+    // One that is handled with care goes before its turn, and its place in the line is passed over then.
+    if (free[lane.priority]!.peek(0) === lane) free[lane.priority]!.shift()
+    if (careful.size > 0) careful.delete(first)
+    let length = 1
+    while (!first.alone && length < max && lane.waiting[length]?.alone === false) length++
+    lanes.ready -= lane.waiting.length
+    waiting -= length
+    lane.state = 'running'
+    const items = lane.waiting.length === length ? lane.waiting : lane.waiting.splice(0, length)
+    if (items === lane.waiting) lane.waiting = []
+    return { lane, items }
+  }
+
+  // No getter: see `Chain`.
+  const lanes = {
+    ready: 0,
+    add(item: Item) {
       const { key } = item.delivery.message
       const { priority } = item
       if (allUsual && priority !== usualPriority) mind()
       let lane = key === undefined ? undefined : keyed.get(key)
       if (!lane) {
-        lane = { key, waiting: [], state: 'ready', cancel: undefined, priority, readyMs: 0, place: undefined }
-        if (key !== undefined) keyed.set(key, lane)
-      } else if (!lane.place) {
+        lane = emptyLane(key, priority)
+        if (key === undefined) lane.place = keyless.add(lane)
+        else keyed.set(key, lane)
+      } else if (lane.idle) {
         idle--
+        lane.idle = false
         lane.priority = priority
       }
-      lane.place ??= all.add(lane)
-      lane.waiting.push(item)
+      lane.waiting = append(lane.waiting, item)
       if (item.careful) careful.set(item, lane)
       waiting++
       if (lane.state !== 'ready') return
-      ready++
+      lanes.ready++
       if (lane.waiting.length === 1) offer(lane)
       else if (priority > lane.priority) {
         lane.priority = priority
@@ -191,33 +225,24 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       }
       wake()
     },
-    take(max) {
-      const stretches: Stretch[] = []
+    take(max: number) {
+      let stretches: Stretch[] = []
       let taken = 0
       for (let lane = next(); lane && taken < max; lane = next()) {
         const { alone } = lane.waiting[0]!
         if (alone && taken > 0) break
-        // One that is handled with care goes before its turn, and its place in the line is passed over then.
-        if (free[lane.priority]!.peek(0) === lane) free[lane.priority]!.shift()
-        if (careful.size > 0) careful.delete(lane.waiting[0]!)
-        let length = 1
-        while (!alone && taken + length < max && lane.waiting[length]?.alone === false) length++
-        ready -= lane.waiting.length
-        waiting -= length
-        taken += length
-        lane.state = 'running'
-        const items = lane.waiting.length === length ? lane.waiting : lane.waiting.splice(0, length)
-        if (items === lane.waiting) lane.waiting = []
-        stretches.push({ lane, items })
+        const stretch = takeFrom(lane, max - taken)
+        stretches = append(stretches, stretch)
+        taken += stretch.items.length
         if (alone) break
       }
       return stretches
     },
-    resume({ lane }, back) {
+    resume({ lane }: Stretch, back: readonly Item[]) {
       putBack(lane, back)
       release(lane)
     },
-    pause({ lane }, back, wait) {
+    pause({ lane }: Stretch, back: readonly Item[], wait: (over: () => void) => () => void) {
       putBack(lane, back)
       lane.state = 'paused'
       lane.cancel = wait(() => {
@@ -225,7 +250,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
         release(lane)
       })
     },
-    clear({ lane }) {
+    clear({ lane }: Stretch) {
       const rest = lane.waiting
       for (const item of rest) careful.delete(item)
       lane.waiting = []
@@ -233,46 +258,38 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       forget(lane)
       return rest
     },
-    drop(leaves = () => true) {
-      for (const lane of all.items()) {
+    drop(leaves: (item: Item) => boolean = () => true) {
+      for (const lane of busy()) {
         const before = lane.waiting.length
         const kept = lane.waiting.filter((item) => !leaves(item))
         if (kept.length === before && before > 0) continue
         for (const item of lane.waiting) if (leaves(item)) careful.delete(item)
         lane.waiting = kept
         waiting -= before - kept.length
-        if (lane.state === 'ready') ready -= before - kept.length
+        if (lane.state === 'ready') lanes.ready -= before - kept.length
         if (kept.length > 0 || lane.state === 'running') continue
         lane.cancel?.()
         forget(lane)
       }
       // Else connections that break again and again, while all handlers hang, would leave more and more of them.
-      free.forEach((lanes, priority) => {
-        for (let left = lanes.size; left > 0; left--) {
-          const lane = lanes.shift()!
-          if (isFree(lane, priority)) lanes.push(lane)
+      free.forEach((line, priority) => {
+        for (let left = line.size; left > 0; left--) {
+          const lane = line.shift()!
+          if (isFree(lane, priority)) line.push(lane)
         }
       })
     },
-    get ready() {
-      return ready
-    },
-    get nextIsCareful() {
-      return careful.size > 0 && next()?.waiting[0]?.careful === true
-    },
-    get waiting() {
-      return waiting
-    },
-    get size() {
-      return all.size
-    },
-    get oldestAtMs() {
+    nextIsCareful: () => careful.size > 0 && next()?.waiting[0]?.careful === true,
+    waiting: () => waiting,
+    size: () => keyed.size - idle + keyless.size,
+    oldestAtMs() {
       let oldest: number | undefined
-      for (const lane of all.items()) {
+      for (const lane of busy()) {
         const at = lane.waiting[0]?.delivery.message.publishedAtMs
         if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at
       }
       return oldest
     },
   }
+  return lanes
 }

@@ -2,6 +2,7 @@ import type { HeadraceError } from '@headrace/core'
 import type { Link } from '../chain.ts'
 import type { Timed } from '../deadlines.ts'
 import type { Message } from '../message.ts'
+import { append } from './append.ts'
 import type { Item, Stretch } from './lanes.ts'
 
 export interface HandlerContext {
@@ -13,8 +14,8 @@ export interface HandlerContext {
 export class Run<Body> implements HandlerContext, Timed {
   readonly stretches: readonly Stretch[]
   /** What the handler is given, and the items they came in. */
-  readonly messages: Message<Body>[] = []
-  readonly items: Item[] = []
+  messages: Message<Body>[] = []
+  items: Item[] = []
   /** Invalid or expired: they are settled, and the handler never sees them. */
   leftOut: Set<Item> | undefined = undefined
   ended = false
@@ -30,6 +31,11 @@ export class Run<Body> implements HandlerContext, Timed {
 
   constructor(stretches: readonly Stretch[]) {
     this.stretches = stretches
+  }
+
+  add(item: Item, message: Message<Body>): void {
+    this.items = append(this.items, item)
+    this.messages = append(this.messages, message)
   }
 
   /** Made when asked for: a signal costs more than most messages, and few handlers look at it. */

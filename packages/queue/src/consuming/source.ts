@@ -40,9 +40,12 @@ export function createIntake(
   options: IntakeOptions,
   hooks: {
     declared(): Promise<void>
-    delivery(source: Source, delivery: Delivery): void
-    /** Before the first delivery, where keys are parked. */
-    parked(source: Source, keys: readonly string[]): void
+    /** Says where what comes from `source` goes. */
+    opened(source: Source): {
+      delivery(delivery: Delivery): void
+      /** Before the first delivery, where keys are parked. */
+      parked(keys: readonly string[]): void
+    }
     subscribed(): void
     /** The deliveries of `source` are void from now on. */
     ended(source: Source, cause: unknown): void
@@ -79,16 +82,17 @@ export function createIntake(
       stop.signal.addEventListener('abort', stopped)
       const source = openSource(lose)
       current = source
+      const arrivals = hooks.opened(source)
       const subscriber = {
         credit,
         redeliveriesMax,
         onDelivery(delivery: Delivery) {
           if (source.ended) return
           failures = 0
-          hooks.delivery(source, delivery)
+          arrivals.delivery(delivery)
         },
         onParked(keys: readonly string[]) {
-          if (!source.ended) hooks.parked(source, keys)
+          if (!source.ended) arrivals.parked(keys)
         },
         onLost: source.end,
       }
@@ -108,7 +112,6 @@ export function createIntake(
   }
 
   function openSource(lose: (cause: unknown) => void): OpenSource {
-    let open = true
     let subscription: Subscription | undefined
     let opened: (subscription: Subscription) => void
     const subscribed = new Promise<Subscription>((resolve) => {
@@ -123,7 +126,7 @@ export function createIntake(
       inFlightMax: 1,
       async send(items) {
         try {
-          if (!open) return
+          if (source.ended) return
           const work = (subscription ?? (await subscribed)).settle(items.map((item) => item.settlement))
           await within(clock, callMs, work, { what: 'settling' })
           for (const item of items) item.settled?.()
@@ -141,14 +144,13 @@ export function createIntake(
       source.end(error)
       void failed?.close().catch(() => {})
     }
+    // No getter: see `Chain`.
     const source: OpenSource = {
-      get ended() {
-        return !open
-      },
+      ended: false,
       settle(settlement, settled) {
-        if (!open) return
+        if (source.ended) return
         unsettled++
-        batches.add({ settlement, settled })
+        batches.add({ settlement, settled, place: undefined })
       },
       async unpark(key, max) {
         try {
@@ -162,7 +164,7 @@ export function createIntake(
       },
       keeps: (tag) => finishing?.keeps(tag) ?? false,
       finish(running) {
-        if (!open || !subscription?.finish) return undefined
+        if (source.ended || !subscription?.finish) return undefined
         const { finish } = subscription
         // What is being settled counts as settled only then.
         return within(clock, callMs, idle()).then(
@@ -178,14 +180,14 @@ export function createIntake(
         opened(made)
       },
       end(cause) {
-        if (!open) return
-        open = false
+        if (source.ended) return
+        source.ended = true
         hooks.ended(source, cause)
         lose(cause)
       },
       async close() {
-        if (open) await within(clock, callMs, idle()).catch(() => {})
-        open = false
+        if (!source.ended) await within(clock, callMs, idle()).catch(() => {})
+        source.ended = true
         if (subscription) await within(clock, callMs, subscription.close()).catch(() => {})
       },
     }
@@ -211,6 +213,7 @@ interface Unsettled extends Batched {
 }
 
 interface OpenSource extends Source {
+  ended: boolean
   finish: Intake['finish']
   opened(subscription: Subscription): void
   end(cause: unknown): void

@@ -11,7 +11,6 @@ export interface Batches<Item extends Batched> {
   add(item: Item): void
   /** Takes back an item that has not been sent. */
   remove(item: Item): boolean
-  readonly waiting: number
 }
 
 /**
@@ -61,8 +60,5 @@ export function createBatches<Item extends Batched>(options: {
       queueMicrotask(flush)
     },
     remove: (item) => item.place !== undefined && waiting.remove(item.place as Link<Item>),
-    get waiting() {
-      return waiting.size
-    },
   }
 }

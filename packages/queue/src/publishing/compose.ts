@@ -38,9 +38,10 @@ export function createComposer(
   const freshId = () => `${idPrefix}${(nextId++).toString(36)}`
 
   return {
-    message(body, { key, id = freshId(), delayMs = 0, headers, ttlMs = options.ttlMs, priority }) {
+    message(body, { key, id, delayMs = 0, headers, ttlMs = options.ttlMs, priority }) {
       if (key !== undefined) checkKey('key', key)
-      checkKey('id', id)
+      if (id === undefined) id = freshId()
+      else checkKey('id', id)
       checkNumber('delayMs', delayMs, { min: 0, max: holdMaxMs })
       if (delayMs > 0 && !driver.supports.delay) {
         throw new HeadraceError('UNSUPPORTED', `${driver.name} cannot delay messages`)
@@ -57,6 +58,8 @@ export function createComposer(
       }
       const partition = key === undefined ? nextPartition++ % partitions : partitionOf(key, partitions)
       const made: QueueMessage = { id, key, partition, payload: toPayload(body), headers: sent, publishedAtMs, delayMs }
+      // Up to a third of the limit every payload fits, whatever its characters are.
+      if (sent === noHeaders && made.payload.length <= messageBytesMax / 3) return made
       const bytes = messageBytes(made)
       if (bytes <= messageBytesMax) return made
       throw new HeadraceError('REJECTED', `message "${id}" has ${bytes} bytes, more than ${messageBytesMax}`)

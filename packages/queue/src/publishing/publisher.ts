@@ -8,8 +8,8 @@ export interface Publisher {
   publish(message: QueueMessage, signal: AbortSignal | undefined): Promise<void>
   /** Admits all of the messages or none; each promise settles by itself. */
   publishAll(messages: readonly QueueMessage[], signal: AbortSignal | undefined): Promise<void>[]
-  readonly messages: number
-  readonly bytes: number
+  /** Those that are not confirmed yet. */
+  messages(): number
   /** Refuses from now on, and waits for what is under way. */
   close(): Promise<void>
 }
@@ -96,8 +96,7 @@ export function createPublisher(
     const answered = handOver(wanted).then((outcomes) => {
       wanted.forEach((pending, at) => {
         const outcome = outcomes[at]
-        const unknown = (cause: unknown) => settle(pending, { type: 'unknown', cause })
-        if (outcome instanceof Promise) outcome.then((known) => settle(pending, known), unknown)
+        if (outcome instanceof Promise) settleLater(pending, outcome)
         else settle(pending, outcome)
       })
     })
@@ -119,6 +118,13 @@ export function createPublisher(
   const settle = (pending: Pending, outcome: PublishOutcome | undefined) => {
     leave(pending)
     end(pending, failure(pending.message, outcome))
+  }
+
+  function settleLater(pending: Pending, outcome: Promise<PublishOutcome>): void {
+    outcome.then(
+      (known) => settle(pending, known),
+      (cause: unknown) => settle(pending, { type: 'unknown', cause }),
+    )
   }
 
   function failure(message: QueueMessage, outcome: PublishOutcome | undefined): HeadraceError | undefined {
@@ -201,12 +207,7 @@ export function createPublisher(
       )
       return wanted.map((message, at) => start(message, sizes[at]!, signal))
     },
-    get messages() {
-      return messages
-    },
-    get bytes() {
-      return bytes
-    },
+    messages: () => messages,
     close() {
       closing = true
       return messages === 0 ? Promise.resolve() : new Promise((resolve) => closed.push(resolve))
