@@ -33,6 +33,11 @@ export interface BenchCase {
   readonly name: string
   /** Name of each metric and its unit: `{ answeredPerSec: '1/s', p99Ms: 'ms' }`. Ours must deliver all of them. */
   readonly metrics: Readonly<Record<string, string>>
+  /**
+   * Each measurement in a process of its own, and after one that is thrown away. Where contestants share code it is compiled
+   * for all of them in one process, and for none as well as for an application that has one; false.
+   */
+  readonly apart?: boolean
   readonly ours: Contestant
   /** What a user would take instead, by the name under which it is known. */
   readonly peers?: Readonly<Record<string, Contestant>>

@@ -83,7 +83,8 @@ async function startServer(server: ServerName): Promise<RunningServer> {
   const stack = await import('@headrace/stack')
   const start = {
     redis: stack.startRedis,
-    rabbitmq: stack.startRabbitmq,
+    // The size that RabbitMQ itself takes: the stack's small log of quorum queues would be full several times a second.
+    rabbitmq: () => stack.startRabbitmq({ settings: ['raft.wal_max_size_bytes = 512000000'] }),
     consul: stack.startConsul,
     postgres: stack.startPostgres,
   }

@@ -93,6 +93,7 @@ const bench: Bench = defineBench({
     ...[1, 256, 2_000].map((callers) => ({
       name: `publish to RabbitMQ, ${callers} in flight`,
       metrics: { answeredPerSec: '1/s', p99Ms: 'ms' },
+      apart: true,
       ours: publishing(headrace(), callers),
       peers: {
         'rabbitmq-client': publishing(rabbitmqClient, callers),
@@ -103,12 +104,14 @@ const bench: Bench = defineBench({
     {
       name: 'publish to RabbitMQ without frames, 256 in flight',
       metrics: { answeredPerSec: '1/s', p99Ms: 'ms' },
+      apart: true,
       ours: publishing(headrace({ frames: false }), 256),
       peers: { 'rabbitmq-client': publishing(rabbitmqClient, 256) },
     },
     {
       name: 'consume from RabbitMQ, prefetch 1,000',
       metrics: { handledPerSec: '1/s' },
+      apart: true,
       ours: emptying(headrace(), prefetch),
       peers: {
         'rabbitmq-client, in no order': emptying(rabbitmqClient, prefetch),
@@ -119,6 +122,7 @@ const bench: Bench = defineBench({
     {
       name: 'consume from RabbitMQ without frames, prefetch 1,000',
       metrics: { handledPerSec: '1/s' },
+      apart: true,
       ours: emptying(headrace({ frames: false, unsettledMax: prefetch }), prefetch),
       peers: { 'rabbitmq-client, in no order': emptying(rabbitmqClient, prefetch) },
     },
@@ -131,16 +135,19 @@ const bench: Bench = defineBench({
     {
       name: 'through memory',
       metrics: { handledPerSec: '1/s' },
+      apart: true,
       ours: (context) => through(createQueue<Body>(memoryQueue(), 'bench'), context),
     },
     {
       name: 'through memory, in batches',
       metrics: { handledPerSec: '1/s' },
+      apart: true,
       ours: throughMemoryInBatches,
     },
     {
       name: 'through a SQLite file, on the disk',
       metrics: { handledPerSec: '1/s' },
+      apart: true,
       ours: throughSqlite,
       peers: { 'table of jobs': tableOfJobs },
     },

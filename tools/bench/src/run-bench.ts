@@ -1,4 +1,5 @@
 import { seededRandom, systemClock, throwIfAborted, within } from '@headrace/core'
+import { measureApart } from './apart.ts'
 import type { Bench, BenchCase, BenchContext, Contestant, Measurement, ServerName } from './bench.ts'
 import { collectGarbage } from './garbage.ts'
 import { compare, median, type Row } from './rows.ts'
@@ -29,12 +30,15 @@ async function runCase(name: string, bench: Bench, benchCase: BenchCase, options
   const measured = new Map<string, Measurement[]>(contestants.map(([contestant]) => [contestant, []]))
   const runs = quick ? 3 : (bench.runs ?? 5)
 
-  for (let round = 0; round <= runs; round++) {
+  // What is measured apart warms up by itself, each time.
+  for (let round = benchCase.apart ? 1 : 0; round <= runs; round++) {
     for (const [contestant, measure] of round % 2 === 0 ? contestants.toReversed() : contestants) {
       throwIfAborted(signal, `bench ${name}`)
       onMeasure?.({ case: benchCase.name, contestant, round, rounds: runs })
       collectGarbage()
-      const measurement = await measureOnce(`${contestant} in case "${benchCase.name}"`, measure, benchCase, {
+      const at = { case: benchCase.name, contestant }
+      const work = benchCase.apart ? (context: BenchContext) => measureApart(name, bench, at, context) : measure
+      const measurement = await measureOnce(`${contestant} in case "${benchCase.name}"`, work, benchCase, {
         quick,
         warmUp: round === 0,
         durationMs: quick ? 300 : 2_000,

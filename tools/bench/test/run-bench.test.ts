@@ -156,3 +156,13 @@ it('a bench that cannot be compared is refused when it is defined', () => {
   const same = { name: 'a', metrics: { m: '' }, ours: inTurn() }
   expect(() => defineBench({ about: '', cases: [same, same] })).toThrow('different names')
 })
+
+it('a case apart is measured in a process of its own, which finds the contestant by its name', async () => {
+  const here: Contestant = () => {
+    throw new Error('measured here')
+  }
+  const bench = oneCase({ name: 'through memory', metrics: { handledPerSec: '1/s' }, apart: true, ours: here })
+  const [row] = await runBench('queue', bench, { quick: true })
+  expect(row).toMatchObject({ case: 'through memory', metric: 'handledPerSec', runs: 3 })
+  expect(row!.ours).toBeGreaterThan(0)
+}, 60_000)

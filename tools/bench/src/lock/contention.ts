@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Contestant } from '../bench.ts'
+import { startProcess } from '../processes.ts'
 import type { LibraryName } from './libraries.ts'
-import { startProcess } from './processes.ts'
 import { oneServer, type ServersOf } from './servers.ts'
 
 const processes = 4
@@ -28,7 +28,9 @@ export const contended =
     const durationMs = context.durationMs * 2
     const urls = await serversOf(context)
     const options = { library, urls, prefix: randomUUID(), contenders: contendersEach, sectionMs, durationMs }
-    const all = Array.from({ length: processes }, () => startProcess('contender.ts', options, context))
+    const all = Array.from({ length: processes }, () =>
+      startProcess(new URL('contender.ts', import.meta.url), options, context),
+    )
     await Promise.all(all.map((one) => one.line()))
     for (const one of all) one.say('go')
     const seen = await Promise.all(all.map(async (one): Promise<Seen> => JSON.parse(await one.line())))

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Contestant } from '../bench.ts'
+import { startProcess } from '../processes.ts'
 import { type LibraryName, openLibrary } from './libraries.ts'
-import { startProcess } from './processes.ts'
 import { oneServer } from './servers.ts'
 
 export const idleMetrics: Readonly<Record<string, string>> = { idleCommandsPerSec: '1/s', grantMs: 'ms' }
@@ -16,7 +16,7 @@ export const waiting =
     const urls = await oneServer(context)
     const prefix = randomUUID()
     const holder = await openLibrary(library, urls, prefix)
-    const crowd = startProcess('crowd.ts', { library, urls, prefix, waiters }, context)
+    const crowd = startProcess(new URL('crowd.ts', import.meta.url), { library, urls, prefix, waiters }, context)
     try {
       const release = await holder.acquire('crowded')
       await crowd.line()
@@ -48,7 +48,7 @@ export const killed =
     try {
       const release = await holder.acquire('crowded')
       const before = await connections()
-      const crowd = startProcess('crowd.ts', { library, urls, prefix, waiters }, context)
+      const crowd = startProcess(new URL('crowd.ts', import.meta.url), { library, urls, prefix, waiters }, context)
       await crowd.line()
       const next = survivor.acquire('crowded')
       await survivor.asked()

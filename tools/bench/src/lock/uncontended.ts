@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Contestant, Measurement } from '../bench.ts'
+import { startProcess } from '../processes.ts'
 import type { LibraryName } from './libraries.ts'
-import { startProcess } from './processes.ts'
 import { oneServer, type ServersOf } from './servers.ts'
 
 export const pairMetrics: Readonly<Record<string, string>> = {
@@ -25,6 +25,6 @@ export const pairs =
     const { durationMs } = context
     const urls = await serversOf(context)
     const options = { library, urls, prefix: randomUUID(), callers, warmUpMs, durationMs }
-    const seen = await startProcess('caller.ts', options, context).line()
+    const seen = await startProcess(new URL('caller.ts', import.meta.url), options, context).line()
     return JSON.parse(seen) as Measurement
   }

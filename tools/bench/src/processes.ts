@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { BenchContext } from '../bench.ts'
+import type { BenchContext } from './bench.ts'
 
 /** A process that talks in lines, on its standard input and output. */
 export interface Talker {
@@ -13,9 +14,9 @@ export interface Talker {
   kill(): Promise<void>
 }
 
-/** Starts a module beside this one with `options` as its argument; it ends with the measurement at the latest. */
-export function startProcess(module: string, options: object, { signal }: BenchContext): Talker {
-  const file = fileURLToPath(new URL(module, import.meta.url))
+/** Starts a module with `options` as its argument; it ends with the measurement at the latest. */
+export function startProcess(module: URL, options: object, { signal }: Pick<BenchContext, 'signal'>): Talker {
+  const file = fileURLToPath(module)
   const flags = ['--conditions=@headrace/source', '--disable-warning=ExperimentalWarning']
   const child = spawn(process.execPath, [...flags, file, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -27,7 +28,7 @@ export function startProcess(module: string, options: object, { signal }: BenchC
   return {
     async line() {
       const { value } = await Promise.race([lines.next(), ended.then(() => lines.next())])
-      if (value === undefined) throw new Error(`${module} ended without a word`)
+      if (value === undefined) throw new Error(`${basename(file)} ended without a word`)
       return value
     },
     say(line) {
