@@ -1,3 +1,6 @@
+/** Where there is nothing yet: for `append`, and never to be changed. */
+export const none: never[] = []
+
 /**
  * Pushes to an array that has items, and makes a new one where it is empty: with room for one, as most need no more. What is
  * pushed to an empty array gets room for seventeen.

@@ -1,6 +1,7 @@
 import type { Backoff, Clock } from '@headrace/core'
 import type { QueueEvent } from '../events.ts'
 import { isRejection } from '../message.ts'
+import { append, none } from './append.ts'
 import type { Care } from './care.ts'
 import type { Item, Lanes, Stretch } from './lanes.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -37,14 +38,14 @@ export function createConclude(context: {
   }
 
   return (stretch, leftOut, failures, thrown) => {
-    const back: Item[] = []
+    let back: Item[] = none
     let parked = false
     let pauseMs = 0
     for (const item of stretch.items) {
       if (item.source.ended || leftOut?.has(item)) continue
       const error = failures ? failures.get(item) : thrown
       // Behind one that failed nothing is done, whatever its handler says: it would have overtaken.
-      if (back.length > 0) back.push(item)
+      if (back.length > 0) back = append(back, item)
       else if (parked) item.parking.follow(item)
       else if (error === undefined) verdicts.handled(item)
       else if (isRejection(error)) verdicts.bury(item, 'rejected', error)
@@ -52,14 +53,14 @@ export function createConclude(context: {
       else if (item.attempt === 0 || item.attempt >= attempts) parked = verdicts.giveUp(item, error)
       else {
         pauseMs = again(item, error)
-        back.push(item)
+        back = append(back, item)
       }
     }
     // What waits, or is parked, cannot be what ends the process next.
     const [first] = stretch.items
     if (first?.careful && (parked || back.length > 0)) care.release(first)
     if (parked) for (const item of lanes.clear(stretch)) item.parking.follow(item)
-    else if (stopping() || back.length === 0) lanes.resume(stretch, [])
+    else if (stopping() || back.length === 0) lanes.resume(stretch, none)
     else lanes.pause(stretch, back, (over) => clock.after(pauseMs, over))
     return back
   }

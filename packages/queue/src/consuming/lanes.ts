@@ -4,7 +4,7 @@ import type { Delivery } from '../driver.ts'
 import { createFifo } from '../fifo.ts'
 import { usualPriority } from '../own-headers.ts'
 import type { Parking, Window } from '../parking/parking.ts'
-import { append } from './append.ts'
+import { append, none } from './append.ts'
 import type { Source } from './source.ts'
 
 /** A delivery on its way through this process. */
@@ -82,7 +82,7 @@ const idleMax = 1_024
 
 const emptyLane = (key: string | undefined, priority: number): Lane => ({
   key,
-  waiting: [],
+  waiting: none,
   state: 'ready',
   cancel: undefined,
   priority,
@@ -192,7 +192,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
     waiting -= length
     lane.state = 'running'
     const items = lane.waiting.length === length ? lane.waiting : lane.waiting.splice(0, length)
-    if (items === lane.waiting) lane.waiting = []
+    if (items === lane.waiting) lane.waiting = none
     return { lane, items }
   }
 
@@ -226,7 +226,7 @@ export function createLanes(wake: () => void, clock: Pick<Clock, 'nowMs'>, ageMs
       wake()
     },
     take(max: number) {
-      let stretches: Stretch[] = []
+      let stretches: Stretch[] = none
       let taken = 0
       for (let lane = next(); lane && taken < max; lane = next()) {
         const { alone } = lane.waiting[0]!

@@ -2,7 +2,7 @@ import type { HeadraceError } from '@headrace/core'
 import type { Link } from '../chain.ts'
 import type { Timed } from '../deadlines.ts'
 import type { Message } from '../message.ts'
-import { append } from './append.ts'
+import { append, none } from './append.ts'
 import type { Item, Stretch } from './lanes.ts'
 
 export interface HandlerContext {
@@ -14,8 +14,8 @@ export interface HandlerContext {
 export class Run<Body> implements HandlerContext, Timed {
   readonly stretches: readonly Stretch[]
   /** What the handler is given, and the items they came in. */
-  messages: Message<Body>[] = []
-  items: Item[] = []
+  messages: Message<Body>[] = none
+  items: Item[] = none
   /** Invalid or expired: they are settled, and the handler never sees them. */
   leftOut: Set<Item> | undefined = undefined
   ended = false

@@ -127,7 +127,7 @@ export function createIntake(
       async send(items) {
         try {
           if (source.ended) return
-          const work = (subscription ?? (await subscribed)).settle(items.map((item) => item.settlement))
+          const work = (subscription ?? (await subscribed)).settle(items)
           await within(clock, callMs, work, { what: 'settling' })
           for (const item of items) item.settled?.()
         } catch (error) {
@@ -147,10 +147,10 @@ export function createIntake(
     // No getter: see `Chain`.
     const source: OpenSource = {
       ended: false,
-      settle(settlement, settled) {
+      settle({ tag, dead, park }, settled) {
         if (source.ended) return
         unsettled++
-        batches.add({ settlement, settled, place: undefined })
+        batches.add({ tag, dead, park, settled, place: undefined })
       },
       async unpark(key, max) {
         try {
@@ -207,8 +207,7 @@ export function createIntake(
   }
 }
 
-interface Unsettled extends Batched {
-  readonly settlement: Settlement
+interface Unsettled extends Settlement, Batched {
   readonly settled: (() => void) | undefined
 }
 
