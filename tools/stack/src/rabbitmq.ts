@@ -35,12 +35,18 @@ export async function startRabbitmq(
     advanced: options.advanced,
     epmdPort: ({ ports }) => ports[2]!,
   })
-  let environment: NodeJS.ProcessEnv = {}
-  const server = await startServer({
+  return await startNode(program, {
     ...plan,
     portCount: 3,
     // Erlang would start the port mapper as a daemon, which outlives the node: started here, it is ours to end.
     companion: (place) => epmdCommand(program, place, place.ports[2]!),
+  })
+}
+
+async function startNode(program: Program, plan: Plan): Promise<RabbitmqServer> {
+  let environment: NodeJS.ProcessEnv = {}
+  const server = await startServer({
+    ...plan,
     command(place) {
       const command = plan.command(place)
       environment = { ...process.env, ...command.env }
@@ -54,11 +60,19 @@ export async function startRabbitmq(
   return Object.assign(server, { control })
 }
 
+export interface RabbitmqCluster extends AsyncDisposable {
+  readonly nodes: readonly RabbitmqServer[]
+  /** Breaks the connections between a node and the others, and has them refuse each other; those of clients stay. */
+  partition(node: RabbitmqServer): Promise<void>
+  /** Lets a node that was cut off find the others again. */
+  heal(node: RabbitmqServer): Promise<void>
+}
+
 /**
- * RabbitMQ nodes that form one cluster, for tests that kill, pause and restart some of them; `stop` ends all.
+ * RabbitMQ nodes that form one cluster, for tests that kill, pause, cut off and restart some of them; `stop` ends all.
  * A member cannot be wiped alone: the others remember it.
  */
-export async function startRabbitmqCluster(size = 3): Promise<{ readonly nodes: readonly Server[] } & AsyncDisposable> {
+export async function startRabbitmqCluster(size = 3): Promise<RabbitmqCluster> {
   const program = await findRabbitmq()
   const names = Array.from({ length: size }, (_, index) => `headrace-${index + 1}@localhost`)
   const settings = names.map((name, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${name}`)
@@ -66,7 +80,7 @@ export async function startRabbitmqCluster(size = 3): Promise<{ readonly nodes: 
   const epmd = await startEpmd(program)
   const epmdPort = () => Number(new URL(epmd.url).port)
   const settled = await Promise.allSettled(
-    names.map((node) => startServer(nodePlan({ program, node, cookie, settings, epmdPort }))),
+    names.map((node) => startNode(program, nodePlan({ program, node, cookie, settings, epmdPort }))),
   )
   const nodes = settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []))
   const stop = async () => {
@@ -78,7 +92,25 @@ export async function startRabbitmqCluster(size = 3): Promise<{ readonly nodes: 
     await stop()
     throw failed.reason
   }
-  return { nodes, [Symbol.asyncDispose]: stop }
+  return {
+    nodes,
+    // Nodes that disagree about the cookie do not talk to each other; it is enough if one of the two has another.
+    async partition(node) {
+      await node.control(
+        'eval',
+        'Others = nodes(), [erlang:set_cookie(Other, cut_off) || Other <- Others], [erlang:disconnect_node(Other) || Other <- Others].',
+      )
+    },
+    async heal(node) {
+      const own = names[nodes.indexOf(node)]
+      const others = names.filter((name) => name !== own)
+      await node.control(
+        'eval',
+        `[begin erlang:set_cookie(Other, erlang:get_cookie()), net_kernel:connect_node(Other) end || Other <- ['${others.join("','")}']].`,
+      )
+    },
+    [Symbol.asyncDispose]: stop,
+  }
 }
 
 function findRabbitmq(): Promise<Program> {
