@@ -1,4 +1,4 @@
-import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborted, within } from '@headrace/core'
+import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborted } from '@headrace/core'
 import { createDeadlines, type Timed } from '../deadlines.ts'
 import type { PublishOutcome, QueueDriver, QueueMessage } from '../driver.ts'
 import { messageBytes } from '../message.ts'
@@ -26,8 +26,15 @@ interface Pending extends Batched, Timed {
   sent: boolean
   settled: boolean
   forget: (() => void) | undefined
+  journey: Journey | undefined
   readonly resolve: () => void
   readonly reject: (error: HeadraceError) => void
+}
+
+/** Of messages that are sent together. */
+interface Journey {
+  unanswered: number
+  readonly over: () => void
 }
 
 export function createPublisher(
@@ -48,6 +55,8 @@ export function createPublisher(
     pending.settled = true
     deadlines.delete(pending)
     pending.forget?.()
+    const { journey } = pending
+    if (journey && --journey.unanswered === 0) journey.over()
     if (error) pending.reject(error)
     else pending.resolve()
   }
@@ -74,45 +83,48 @@ export function createPublisher(
   const batchesOf = ({ message: { partition } }: Pending) =>
     (batches[partition] ??= createBatches<Pending>({ sizeMin: 64, sizeMax: 500, inFlightMax: 4, send }))
 
-  async function send(batch: Pending[]): Promise<void> {
-    try {
-      await hooks.declared()
-    } catch (cause) {
-      // Also when it is not known whether the queue was declared: no message was sent.
-      const refused = isHeadraceError(cause, 'REJECTED')
-      for (const pending of batch) {
-        leave(pending)
-        const why = `${described(pending.message)} could not be sent`
-        end(pending, refused ? cause : new HeadraceError('UNAVAILABLE', why, { cause }))
-      }
-      return
+  /** Over when each message was answered or is past its deadline, whether or not the driver ever answers. */
+  const send = (batch: Pending[]) =>
+    new Promise<void>((over) => {
+      const journey = { unanswered: batch.length, over }
+      for (const pending of batch) pending.journey = journey
+      hooks.declared().then(
+        () => handOver(batch),
+        (cause: unknown) => giveUp(batch, cause),
+      )
+    })
+
+  // Also when it is not known whether the queue was declared: no message was sent.
+  function giveUp(batch: readonly Pending[], cause: unknown): void {
+    const refused = isHeadraceError(cause, 'REJECTED')
+    for (const pending of batch) {
+      leave(pending)
+      const why = `${described(pending.message)} could not be sent`
+      end(pending, refused ? cause : new HeadraceError('UNAVAILABLE', why, { cause }))
     }
+  }
+
+  async function handOver(batch: readonly Pending[]): Promise<void> {
     const wanted = batch.filter((pending) => {
       pending.sent = !pending.settled
       if (pending.settled) leave(pending)
       return pending.sent
     })
     if (wanted.length === 0) return
-    const answered = handOver(wanted).then((outcomes) => {
-      wanted.forEach((pending, at) => {
-        const outcome = outcomes[at]
-        if (outcome instanceof Promise) settleLater(pending, outcome)
-        else settle(pending, outcome)
-      })
-    })
-    // The place in line comes back after the deadline of its last message, whether or not the driver answers.
-    await within(clock, publishMs, answered).catch(() => {})
-  }
-
-  async function handOver(wanted: readonly Pending[]): ReturnType<QueueDriver['publish']> {
+    let outcomes: Awaited<ReturnType<QueueDriver['publish']>>
     try {
-      return await driver.publish(
+      outcomes = await driver.publish(
         queue,
         wanted.map((pending) => pending.message),
       )
     } catch (cause) {
-      return wanted.map(() => ({ type: 'unknown', cause }))
+      outcomes = wanted.map(() => ({ type: 'unknown', cause }))
     }
+    wanted.forEach((pending, at) => {
+      const outcome = outcomes[at]
+      if (outcome instanceof Promise) settleLater(pending, outcome)
+      else settle(pending, outcome)
+    })
   }
 
   const settle = (pending: Pending, outcome: PublishOutcome | undefined) => {
@@ -152,6 +164,7 @@ export function createPublisher(
         sent: false,
         settled: false,
         forget: undefined,
+        journey: undefined,
         dueMs: 0,
         wait: undefined,
         place: undefined,
