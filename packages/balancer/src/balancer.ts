@@ -161,7 +161,7 @@ export function createBalancer<Metadata = unknown>(
     waiting: () => room.line.length,
     ended(key) {
       if (isClosed && picking.inFlight === 0) drained.open()
-      room.line.serve()
+      if (room.line.length > 0) room.line.serve()
       if (key !== undefined) room.serveKey(key)
     },
   })

@@ -76,19 +76,22 @@ export function createPicking<Metadata>(options: {
       return pinned.index === -1 || exclude?.has(pinned.endpoint.id) ? 'pinned' : begin(pinned, nowMs, pinnedKey)
     }
     const index = picker.pick({ nowMs, key, exclude })
-    if (index !== -1) return begin(candidates[index]!, nowMs, pinnedKey)
+    return index === -1 ? noneOf(candidates, exclude) : begin(candidates[index]!, nowMs, pinnedKey)
+  }
+
+  function noneOf(candidates: readonly Member<Metadata>[], exclude: PickOptions['exclude']): NoPick {
     return holdsBack && candidates.some(({ endpoint }) => !exclude?.has(endpoint.id)) ? 'full' : 'nobody'
   }
 
   function begin(member: Member<Metadata>, startMs: number, pinnedKey: string | undefined): OpenPick<Metadata> {
     // Before anything else: an ejection or a list that follows from it belongs to the next.
     const { epoch } = membership.view
-    const expectedMs = admission.expectedMs(picking.inFlight, startMs)
+    const expectedMs = admission.knowsCapacity ? admission.expectedMs(picking.inFlight, startMs) : 0
     picking.inFlight++
     if (pinnedKey !== undefined) pins.hold(pinnedKey, member)
     member.load.begin(startMs)
     changed(member, startMs)
-    ejection?.picked(member)
+    if (member.record) ejection?.picked(member)
     return new OpenPick(member, epoch, startMs, expectedMs, pinnedKey, end)
   }
 

@@ -101,6 +101,7 @@ export function createEjection<Metadata>(options: {
   }
 
   function checkLatencies(nowMs: number): void {
+    endedSinceCheck = 0
     const seen = [...members()]
       .filter((member) => member.load.answers >= answersMin && healthOf(member) === 'in')
       .map((member) => ({ member, ms: residenceMs(member.load, nowMs) }))
@@ -133,9 +134,7 @@ export function createEjection<Metadata>(options: {
           if (outcome === 'success') record.failuresInRow = 0
         }
       }
-      if (latencyFactor === Number.POSITIVE_INFINITY || ++endedSinceCheck < checkEvery()) return
-      endedSinceCheck = 0
-      checkLatencies(nowMs)
+      if (latencyFactor < Number.POSITIVE_INFINITY && ++endedSinceCheck >= checkEvery()) checkLatencies(nowMs)
     },
     // Work and checks are counted apart: one that answers its checks may fail all its work, and one that still works may say that
     // it is about to leave. Neither must hide what the other has seen.

@@ -14,6 +14,9 @@ const doubtsMax = 4
 /**
  * A tournament as in Knuth, TAOCP 3, 5.4.1: leaves are the candidates, each inner node knows the better of its two and what
  * that one costs. Costs of those that are left alone drift with time; one of them in turn is looked at with every fourth pick.
+ *
+ * Node 0, above the tree, has the lowest of all. Its leaf may be out of date: who has just become free is often the next
+ * to be chosen, and is then as expensive as it was before, so that the tree need not hear of it, at any depth.
  */
 export function winnerTree(size: number, cost: (index: number, nowMs: number) => number, random: Random): WinnerTree {
   let leaves = 1
@@ -32,6 +35,7 @@ export function winnerTree(size: number, cost: (index: number, nowMs: number) =>
     winners[node] = winners[better]!
     lowest[node] = lowest[better]!
   }
+  crown()
 
   // Ties go to the luckier, and luck is drawn anew with each change: no order of the list shows through. It is too little to
   // decide anything else. A linear congruence (Knuth, TAOCP 2, 3.3.4), because this is done with each pick and each end.
@@ -41,9 +45,28 @@ export function winnerTree(size: number, cost: (index: number, nowMs: number) =>
   }
 
   function changed(index: number, nowMs: number): void {
+    const costHere = drawn(cost(index, nowMs))
+    const first = winners[0]!
+    if (index === first && costHere <= lowest[1]!) lowest[0] = costHere
+    else if (index !== first && costHere < lowest[0]!) {
+      if (lowest[leaves + first] !== lowest[0]) place(first, lowest[0]!)
+      winners[0] = index
+      lowest[0] = costHere
+    } else {
+      place(index, costHere)
+      if (index === first) crown()
+    }
+  }
+
+  function crown(): void {
+    winners[0] = winners[1]!
+    lowest[0] = lowest[1]!
+  }
+
+  function place(index: number, costHere: number): void {
     let node = leaves + index
     let winner = index
-    let best = drawn(cost(index, nowMs))
+    let best = costHere
     lowest[node] = best
     while (node > 1) {
       const rival = node ^ 1
@@ -59,20 +82,29 @@ export function winnerTree(size: number, cost: (index: number, nowMs: number) =>
     }
   }
 
+  // Apart from `first`, so that this is small enough to become a part of its caller.
+  function doubted(nowMs: number): number {
+    for (let doubts = 1; doubts < doubtsMax; doubts++) {
+      changed(winners[0]!, nowMs)
+      if (isBelieved(nowMs)) return winners[0]!
+    }
+    changed(winners[0]!, nowMs)
+    return winners[0]!
+  }
+
+  function isBelieved(nowMs: number): boolean {
+    return cost(winners[0]!, nowMs) <= lowest[0]!
+  }
+
   return {
     first(nowMs) {
       if ((picks++ & 3) === 0) {
         changed(turn, nowMs)
         turn = turn + 1 === size ? 0 : turn + 1
       }
-      for (let doubts = 0; doubts < doubtsMax; doubts++) {
-        const winner = winners[1]!
-        // Among infinite ones a leaf that only fills up the tree may win.
-        if (lowest[1] === Number.POSITIVE_INFINITY) return -1
-        if (cost(winner, nowMs) <= lowest[1]!) return winner
-        changed(winner, nowMs)
-      }
-      return lowest[1] === Number.POSITIVE_INFINITY ? -1 : winners[1]!
+      const first = isBelieved(nowMs) ? winners[0]! : doubted(nowMs)
+      // Among infinite ones a leaf that only fills up the tree may win.
+      return lowest[0] === Number.POSITIVE_INFINITY ? -1 : first
     },
     changed,
   }
