@@ -11,7 +11,7 @@ const renewMs = 1_000
 export interface Confirms {
   /** Waits for the connection, and makes the channel. */
   open(): Promise<void>
-  /** The outcome of each message; in the order of the calls. */
+  /** The outcome of each message; in the order of the calls. Writes a `correlationId` into each envelope. */
   publish(messages: readonly (readonly [Envelope, Buffer])[]): Promise<PublishOutcome>[]
 }
 
@@ -64,7 +64,8 @@ export function createConfirms(open: () => Promise<Channel>, clock: Clock = syst
     const correlationId = String(sequence++)
     current.unanswered++
     try {
-      await channel.basicPublish({ ...envelope, correlationId }, body)
+      envelope.correlationId = correlationId
+      await channel.basicPublish(envelope, body)
     } catch (cause) {
       returned.delete(correlationId)
       // A negative confirmation is what an overflow with `reject-publish` looks like. Everything else, also an error with

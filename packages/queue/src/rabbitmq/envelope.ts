@@ -28,17 +28,18 @@ export interface Route {
  */
 export function toEnvelope(message: StoredMessage, route: Route, dead?: DeadInfo): [Envelope, Buffer] {
   const { id, key, partition, headers, publishedAtMs: at } = message
-  const own: About = { id, key, partition, headers, at }
+  const own = JSON.stringify({ id, key, partition, headers, at } satisfies About)
   const envelope: Envelope = {
-    ...route,
+    exchange: route.exchange ?? '',
+    routingKey: route.routingKey,
     mandatory: true,
     durable: true,
     contentType,
-    headers: { [about]: JSON.stringify(own), ...(dead && { [death]: JSON.stringify(dead) }) },
+    headers: dead ? { [about]: own, [death]: JSON.stringify(dead) } : { [about]: own },
     timestamp: Math.floor(at / 1_000),
-    // For people and their tools; the one that counts is in the header.
-    ...(Buffer.byteLength(id) <= 255 && { messageId: id }),
   }
+  // For people and their tools; the one that counts is in the header.
+  if (Buffer.byteLength(id) <= 255) envelope.messageId = id
   return [envelope, Buffer.from(message.payload)]
 }
 

@@ -28,27 +28,19 @@ type Entry = [bytes: number, id: string, key: string | null, publishedAtMs: numb
  */
 export function toFrames(messages: readonly StoredMessage[], routeOf: (partition: number) => Route): Carrier[] {
   const carriers: Carrier[] = []
-  let from = 0
-  let bytes = 0
-  const cut = (to: number) => {
-    const together = messages.slice(from, to)
-    const [first] = together
-    if (!first) return
-    const route = routeOf(first.partition)
-    carriers.push({
-      count: together.length,
-      sent: together.length === 1 ? toEnvelope(first, route) : toFrame(together, route),
-    })
+  for (let from = 0; from < messages.length; ) {
+    const { partition } = messages[from]!
+    let to = from
+    for (let bytes = 0; to < messages.length && to - from < frameMessagesMax; to++) {
+      const message = messages[to]!
+      bytes += roughBytes(message)
+      if (to > from && (bytes > frameBytesMax || message.partition !== partition)) break
+    }
+    const route = routeOf(partition)
+    const sent = to - from === 1 ? toEnvelope(messages[from]!, route) : toFrame(messages.slice(from, to), route)
+    carriers.push({ count: to - from, sent })
     from = to
-    bytes = 0
   }
-  messages.forEach((message, at) => {
-    const size = roughBytes(message)
-    const full = at - from === frameMessagesMax || bytes + size > frameBytesMax
-    if (full || message.partition !== messages[from]!.partition) cut(at)
-    bytes += size
-  })
-  cut(messages.length)
   return carriers
 }
 
@@ -70,7 +62,8 @@ function toFrame(messages: readonly StoredMessage[], route: Route): [Envelope, B
   }
   const about: About = { version, count: messages.length, partition }
   const envelope: Envelope = {
-    ...route,
+    exchange: route.exchange ?? '',
+    routingKey: route.routingKey,
     mandatory: true,
     durable: true,
     contentType,
