@@ -183,7 +183,7 @@ describe('an inbox in memory', () => {
   })
 })
 
-describe('whatever is delivered, in whatever order, and cut short or not', () => {
+describe('hazard 10: whatever is delivered, in whatever order, and cut short or not', () => {
   const deliveries = fc.array(
     fc.record({ number: fc.integer({ min: 1, max: 12 }), key: fc.constantFrom('a', 'b'), crash: fc.boolean() }),
     { maxLength: 60 },
@@ -251,7 +251,7 @@ function transactions(db: DatabaseSync): { begin(): Promise<Sql & { end(how: 'CO
   }
 }
 
-it('two consumers that have the same message at once make one effect', async () => {
+it('hazard 12: two consumers that have the same message at once make one effect', async () => {
   const { db, inbox } = setUp()
   const database = transactions(db)
   let effects = 0

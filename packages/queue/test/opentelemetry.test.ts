@@ -44,7 +44,7 @@ async function inside<T>(name: string, work: () => Promise<T>): Promise<T> {
   })
 }
 
-describe('a trace', () => {
+describe('hazard 35: a trace', () => {
   it('goes on from whoever publishes to the handler and what it does', async () => {
     const { clock, queue } = setUp()
     queue.consume(() => inside('effect', async () => {}))

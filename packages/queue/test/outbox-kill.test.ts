@@ -23,7 +23,7 @@ async function work(mode: 'work' | 'drain', killMs?: number): Promise<readonly [
   return (await once(worker, 'exit')) as [number | null, NodeJS.Signals | null]
 }
 
-it('what was sold is booked once and in order per key, over SIGKILLs of seller, relay and bookkeeper', async () => {
+it('hazards 11 and 33: what was sold is booked once and in order per key, over SIGKILLs of seller, relay and bookkeeper', async () => {
   for (const killMs of [100, 150, 230]) expect(await work('work', killMs)).toEqual([null, 'SIGKILL'])
   expect(await work('drain')).toEqual([0, null])
   using db = new DatabaseSync(join(folder, 'app.db'))

@@ -98,7 +98,7 @@ describe('several relays', () => {
     expect(of('began')).toEqual([])
   })
 
-  it('also without a lock have each message take its effect once, behind an inbox', async () => {
+  it('hazard 33: also without a lock have each message take its effect once, behind an inbox', async () => {
     const { clock, append, relay, sql, db } = setUp()
     const driver = memoryQueue({ clock, random: seededRandom(3), faults: { duplicate: 0.3 } })
     const queue = createQueue<{ id: string }>(driver, 'orders', { clock })
@@ -123,7 +123,7 @@ describe('several relays', () => {
   })
 })
 
-describe('whatever fails on the way', () => {
+describe('hazard 33: whatever fails on the way', () => {
   const run = fc.array(
     fc.record({
       /** What the transaction appends, if it commits. */

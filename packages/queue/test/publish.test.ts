@@ -75,7 +75,7 @@ describe('publish', () => {
     expect(String(await outcome(publish()))).toContain(message)
   })
 
-  it('refuses a message that is too large, counting headers', async () => {
+  it('hazard 19: refuses a message that is too large, counting headers', async () => {
     const { queue } = setUp({ messageBytesMax: 10 })
     await queue.publish('12345678')
     expect(isHeadraceError(await outcome(queue.publish('123456789')), 'REJECTED')).toBe(true)

@@ -70,7 +70,7 @@ describe('a cluster of RabbitMQ', { timeout: limitMs }, () => {
     console.log(`cut: ${published} messages, 0 lost, 0 out of order`)
   })
 
-  it('loses nothing and keeps the order of keys when the node dies that leads the queue and has its clients; of three nodes one confirms nothing', async () => {
+  it('hazard 5: loses nothing and keeps the order of keys when the node dies that leads the queue and has its clients; of three nodes one confirms nothing', async () => {
     const [leader, second, third] = cluster.nodes as [RabbitmqServer, RabbitmqServer, RabbitmqServer]
     // A queue is led by the node that its declaration came to.
     await createQueue(driverAt(leader.url), 'led', options).open()

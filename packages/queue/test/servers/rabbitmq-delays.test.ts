@@ -16,7 +16,7 @@ describe('delayed messages on RabbitMQ', { timeout: limitMs }, () => {
   }, limitMs)
   afterAll(() => server.stop(), limitMs)
 
-  it('come in time, never early, and survive the death of the broker on their way', async () => {
+  it('hazard 25: come in time, never early, and survive the death of the broker on their way', async () => {
     const queue = createQueue<number>(driverAt(server.url), 'delayed', { partitions: 2, publishMs: 5_000 })
     const due = new Map<number, number>()
     const publish = async (body: number, delayMs: number) => {

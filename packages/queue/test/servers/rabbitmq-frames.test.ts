@@ -109,7 +109,7 @@ describe('messages that wait for one partition of a queue on RabbitMQ', () => {
     await queue.close()
   })
 
-  it('are refused together when the queue is full, each with its own error', async () => {
+  it('hazard 18: are refused together when the queue is full, each with its own error', async () => {
     const queue = createQueue<number>(driverAt(url()), freshName(), { partitions: 1, depthMax: 2 })
     const results: PromiseSettledResult<void>[] = []
     await until(async () => {
@@ -122,7 +122,7 @@ describe('messages that wait for one partition of a queue on RabbitMQ', () => {
     await queue.close()
   })
 
-  it('are refused together when somebody has deleted the queue, which is declared again for the next', async () => {
+  it('hazard 21: are refused together when somebody has deleted the queue, which is declared again for the next', async () => {
     const name = freshName()
     const connection = connect({ url: url() })
     const queue = createQueue<number>(rabbitmqQueue(connection), name, { partitions: 1 })

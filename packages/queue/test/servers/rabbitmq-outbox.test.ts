@@ -11,7 +11,7 @@ import { expect, it } from 'vitest'
 
 const connect = () => new Connection({ url: serverUrl('rabbitmq'), noDelay: true, frameMax: 131_072, retryLow: 50 })
 
-it('what an outbox hands to RabbitMQ has its effect once and in order, though consumers and relays lose their connections', async () => {
+it('hazards 10 and 33: what an outbox hands to RabbitMQ has its effect once and in order, though consumers and relays lose their connections', async () => {
   const name = `outbox-${randomUUID()}`
   using db = new DatabaseSync(':memory:')
   const sql = sqliteSql(db)

@@ -14,7 +14,7 @@ describe('a RabbitMQ that stands still', { timeout: limitMs }, () => {
   }, limitMs)
   afterAll(() => server.stop(), limitMs)
 
-  it('has each publish end at its deadline, perhaps stored, alone or in a frame', async () => {
+  it('hazard 7: has each publish end at its deadline, perhaps stored, alone or in a frame', async () => {
     const queue = createQueue<number>(driverAt(server.url), 'silent', { ...options, partitions: 1, publishMs: 1_000 })
     await queue.publish(0)
     server.pause()
@@ -39,7 +39,7 @@ describe('a RabbitMQ that is short of memory', { timeout: limitMs }, () => {
   }, limitMs)
   afterAll(() => server.stop(), limitMs)
 
-  it('has publishers refused at once after the first, and answers everybody else', async () => {
+  it('hazard 9: has publishers refused at once after the first, and answers everybody else', async () => {
     const events: QueueEvent[] = []
     const observe = (event: QueueEvent) => events.push(event)
     const driver = driverAt(server.url)
@@ -56,7 +56,7 @@ describe('a RabbitMQ that is short of memory', { timeout: limitMs }, () => {
     await queue.close()
   })
 
-  it('has a flood refused with a code for each message, and holds no more of it than the window', async () => {
+  it('hazards 9 and 17: has a flood refused with a code for each message, and holds no more of it than the window', async () => {
     const windowMax = 5_000
     const queue = createQueue<string>(driverAt(server.url), 'flood', { ...options, publishMs: 1_000, windowMax })
     await queue.open()

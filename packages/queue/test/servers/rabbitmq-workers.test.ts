@@ -46,7 +46,7 @@ async function withWorkers(
 }
 
 describe('processes that consume a queue on RabbitMQ: nothing is lost and no key is out of order', () => {
-  it('when they are killed', async () => {
+  it('hazard 11: when they are killed', async () => {
     await withWorkers('killed-consumer', async (start, completed) => {
       let [active, standby] = [start(), start()]
       for (let killed = 0; killed < 3; killed++) {
@@ -58,7 +58,7 @@ describe('processes that consume a queue on RabbitMQ: nothing is lost and no key
     })
   })
 
-  it('when one stands still, loses its place to another, and goes on later', async () => {
+  it('hazard 12: when one stands still, loses its place to another, and goes on later', async () => {
     await withWorkers('frozen-consumer', async (start, completed) => {
       const frozen = start()
       await until(() => completed().length > 500, 'some hundred are handled')

@@ -24,7 +24,7 @@ const until = async (condition: () => boolean | Promise<boolean>) => {
 }
 
 describe('a queue on RabbitMQ', () => {
-  it.each([8_192, 131_072])('carries messages around the size of a frame of %i bytes', async (frameMax) => {
+  it.each([8_192, 131_072])('hazard 19: carries messages around the size of a frame of %i bytes', async (frameMax) => {
     const queue = createQueue<string>(rabbitmqQueue(connect({ frameMax })), freshName(), { partitions: 1 })
     const sizes = [0, 1].concat(
       [1, 2].flatMap((frames) => [-10, -9, -8, -7, -1, 0, 1].map((off) => frames * frameMax + off)),
@@ -125,6 +125,24 @@ describe('a queue on RabbitMQ', () => {
     await until(async () => (await queue.stats()).dead === 1)
     expect(await queue.deadLetters.list()).toMatchObject([{ id: `${dead}` }])
     await consumer.close()
+    await queue.close()
+  })
+
+  it('hazard 26: keeps a message that belongs to the dead letters when somebody has deleted those', async () => {
+    const name = freshName()
+    const connection = connect()
+    const queue = createQueue<number>(rabbitmqQueue(connection), name, { partitions: 1 })
+    await queue.open()
+    await connection.queueDelete({ queue: `${name}.dead` })
+    await queue.publish(1, { id: 'kept' })
+    queue.consume(() => {
+      throw reject('no')
+    })
+    await until(async () => (await queue.deadLetters.list().catch(() => [])).length === 1)
+    expect(await queue.deadLetters.list()).toMatchObject([
+      { id: 'kept', reason: 'rejected', error: expect.stringContaining('no') },
+    ])
+    expect(await queue.stats()).toMatchObject({ depth: 0, dead: 1 })
     await queue.close()
   })
 
