@@ -150,7 +150,7 @@ export function createIntake(
       settle({ tag, dead, park }, settled) {
         if (source.ended) return
         unsettled++
-        batches.add({ tag, dead, park, settled, place: undefined })
+        batches.add({ tag, dead, park, settled, place: -1 })
       },
       async unpark(key, max) {
         try {

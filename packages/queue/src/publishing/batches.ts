@@ -1,9 +1,7 @@
-import { createChain, type Link } from '../chain.ts'
-
 /** Something that can wait for a batch. */
 export interface Batched {
-  /** Its place among those that wait, or that it had. */
-  place?: Link<unknown> | undefined
+  /** Set, and needed, by the batches. */
+  place: number
 }
 
 /** Gathers items and sends them together. */
@@ -27,20 +25,44 @@ export function createBatches<Item extends Batched>(options: {
   readonly send: (items: Item[]) => Promise<void>
 }): Batches<Item> {
   const { sizeMax, sizeMin = sizeMax, inFlightMax, send } = options
-  const waiting = createChain<Item>()
+  // An array with gaps, where items were taken back: nearly all go in order and together.
+  let waiting: (Item | undefined)[] = []
+  let head = 0
+  let count = 0
+  let firstPlace = 0
   let inFlight = 0
   let itemsOut = 0
   let scheduled = false
 
+  const take = (size: number): Item[] => {
+    const items: Item[] = []
+    while (items.length < size) {
+      const item = waiting[head]
+      waiting[head++] = undefined
+      if (item) items.push(item)
+    }
+    count -= size
+    // Moved when half of it has left: constant per item on average.
+    if (head * 2 >= waiting.length) {
+      waiting = waiting.slice(head)
+      firstPlace += head
+      head = 0
+    }
+    return items
+  }
+  const closeGaps = () => {
+    waiting = waiting.filter((item) => item !== undefined)
+    head = 0
+    waiting.forEach((item, at) => {
+      item!.place = firstPlace + at
+    })
+  }
+
   const flush = () => {
     scheduled = false
-    while (inFlight < inFlightMax && waiting.size > 0) {
-      const items: Item[] = []
-      const size = Math.min(sizeMax, Math.max(sizeMin, Math.ceil((waiting.size + itemsOut) / 2)))
-      for (let link = waiting.first; link && items.length < size; link = waiting.first) {
-        items.push(link.item)
-        waiting.remove(link)
-      }
+    while (inFlight < inFlightMax && count > 0) {
+      const size = Math.min(sizeMax, Math.max(sizeMin, Math.ceil((count + itemsOut) / 2)))
+      const items = take(Math.min(size, count))
       inFlight++
       itemsOut += items.length
       void send(items).then(() => {
@@ -53,12 +75,22 @@ export function createBatches<Item extends Batched>(options: {
 
   return {
     add(item) {
-      item.place = waiting.add(item)
+      item.place = firstPlace + waiting.length
+      waiting.push(item)
+      count++
       // A microtask later, so that a synchronous burst is one batch.
       if (scheduled || inFlight >= inFlightMax) return
       scheduled = true
       queueMicrotask(flush)
     },
-    remove: (item) => item.place !== undefined && waiting.remove(item.place as Link<Item>),
+    remove(item) {
+      const at = item.place - firstPlace
+      if (waiting[at] !== item) return false
+      waiting[at] = undefined
+      count--
+      // Else what comes and is taken back, while all batches are out, would leave more and more of them.
+      if (waiting.length > 1_000 && waiting.length - head > count * 2) closeGaps()
+      return true
+    },
   }
 }

@@ -167,7 +167,7 @@ export function createPublisher(
         journey: undefined,
         dueMs: 0,
         wait: undefined,
-        place: undefined,
+        place: -1,
         resolve,
         reject,
       }
