@@ -2,6 +2,7 @@ import { checkInteger, describe, systemClock, within } from '@headrace/core'
 import type { Channel, Connection } from 'rabbitmq-client'
 import type { DeadVerdict, PublishOutcome, QueueDriver, QueueMessage } from './driver.ts'
 import { redriven } from './own-headers.ts'
+import { closeSurely } from './rabbitmq/closing.ts'
 import { createConfirms } from './rabbitmq/confirms.ts'
 import { createDelays } from './rabbitmq/delays.ts'
 import { deathOf, type StoredMessage, toEnvelope } from './rabbitmq/envelope.ts'
@@ -73,6 +74,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
     // Told by the call that failed, and by "close".
     channel.on('error', ignore)
     channel.on('close', () => open.delete(channel))
+    closeSurely(channel)
     open.add(channel)
     if (!closed) return channel
     await channel.close()

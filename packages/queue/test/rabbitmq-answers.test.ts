@@ -4,6 +4,7 @@ import { createQueue, type Queue } from '@headrace/queue'
 import { rabbitmqQueue } from '@headrace/queue/rabbitmq'
 import { Connection } from 'rabbitmq-client'
 import { describe, expect, it } from 'vitest'
+import { closeSurely } from '../src/rabbitmq/closing.ts'
 import { type FakeBroker, startFakeBroker } from './fake-broker.ts'
 
 /** Publishes `count` messages, and tells of each what has become of it. */
@@ -36,6 +37,21 @@ async function withBroker(
 const until = async (condition: () => boolean) => {
   while (!condition()) await sleep(1)
 }
+
+it('a channel whose connection ends while it waits for an answer is closed all the same', async () => {
+  await using broker = await startFakeBroker()
+  const connection = new Connection(broker.url)
+  connection.on('error', () => {})
+  const channel = await connection.acquire()
+  closeSurely(channel)
+  // One that this broker does not know.
+  const waiting = channel.basicQos({ prefetchCount: 1 }).catch((error: unknown) => error)
+  const closing = channel.close()
+  broker.breakOff()
+  expect(await waiting).toBeInstanceOf(Error)
+  await closing
+  connection.unsafeDestroy()
+})
 
 describe('hazard 32: the right messages are answered', () => {
   it('by confirmations out of order', async () => {
