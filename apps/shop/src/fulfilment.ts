@@ -2,30 +2,27 @@ import { DatabaseSync } from 'node:sqlite'
 import { createBalancer, staticEndpoints } from '@headrace/balancer'
 import { HeadraceError, type Random, randomBelow, systemClock } from '@headrace/core'
 import { createQueue, type Queue } from '@headrace/queue'
-import { memoryQueue } from '@headrace/queue/memory'
-import type { Accepted, Sale } from './stock.ts'
-
-type Sold = Extract<Sale, { sold: number }>
+import { sqliteQueue } from '@headrace/queue/sqlite'
+import type { Accepted } from './stock.ts'
 
 /** What happens to an order after it was accepted: a warehouse takes it, and it gets its row in the table of orders. */
 export interface Fulfilment extends AsyncDisposable {
+  /** On the disk: what it has confirmed to the writer outlives a process that is killed. */
   readonly queue: Queue<Accepted>
-  /**
-   * Queues again what was sold by the writer `sale` and has no row: the queue is in memory, and a process that was killed
-   * took it along.
-   */
-  resume(): Promise<void>
   /** Resolves when every order that was queued has its row. @throws HeadraceError `TIMEOUT` after half a minute. */
   drained(): Promise<void>
   /** Orders that each warehouse has taken. */
   readonly taken: ReadonlyMap<string, number>
 }
 
-/** @param path the database of the sale; the orders are in the same file, written through a connection of their own. */
+/**
+ * @param path the database of the sale; the orders are in the same file, written through a connection of their own, and what
+ * is on its way to them in a second file beside it, `PATH.queue`.
+ */
 export function openFulfilment(path: string, { random }: { readonly random: Random }): Fulfilment {
   const db = new DatabaseSync(path, { timeout: 5_000 })
-  // What a power cut takes from this table, `resume` brings again: no need to wait for the disk.
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+  // A message is settled when its row is on the disk, not before.
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   db.exec(`CREATE TABLE IF NOT EXISTS orders (
     id TEXT PRIMARY KEY, sku TEXT NOT NULL, buyer TEXT NOT NULL, quantity INTEGER NOT NULL, warehouse TEXT NOT NULL)`)
   // A queue delivers at least once; the same order again changes nothing.
@@ -34,7 +31,8 @@ export function openFulfilment(path: string, { random }: { readonly random: Rand
   const taken = new Map<string, number>()
   const warehouses = ['north', 'south', 'west'].map((address, index) => ({ address, metadata: { distance: index } }))
   const balancer = createBalancer(staticEndpoints(warehouses))
-  const queue = createQueue<Accepted>(memoryQueue(), 'orders', { partitions: 4 })
+  const driver = sqliteQueue(`${path}.queue`)
+  const queue = createQueue<Accepted>(driver, 'orders', { partitions: 4 })
 
   // Each warehouse takes its own time to answer, and now and then one does not.
   async function reserve(distance: number): Promise<void> {
@@ -62,14 +60,6 @@ export function openFulfilment(path: string, { random }: { readonly random: Rand
   return {
     queue,
     taken,
-    async resume() {
-      const missing = db.prepare(`SELECT id, key, result FROM sale_receipts
-        WHERE result LIKE '{"sold":%' AND id NOT IN (SELECT id FROM orders)`)
-      for (const { id, key, result } of missing.all() as { id: string; key: string; result: string }[]) {
-        const { sold: quantity, buyer } = JSON.parse(result) as Sold
-        await queue.publish({ order: id, buyer, quantity }, { key, id })
-      }
-    },
     async drained() {
       const endMs = systemClock.nowMs() + 30_000
       while (systemClock.nowMs() < endMs) {
@@ -81,6 +71,7 @@ export function openFulfilment(path: string, { random }: { readonly random: Rand
     },
     async [Symbol.asyncDispose]() {
       await queue.close()
+      await driver.close()
       await balancer.close()
       db.close()
     },

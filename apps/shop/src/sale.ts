@@ -38,9 +38,6 @@ export async function runSale(path: string, sale: FlashSale, options: RunOptions
     ...{ name: 'sale', initial, decide, store: sqliteStore(path), locks },
     queue: fulfilment.queue,
   })
-  // A first read opens the store, so that there is something to resume from.
-  await writer.read('hot')
-  await fulfilment.resume()
   const seen = await flood(writer, requests, options)
   const { batches } = writer.stats()
   // Closing hands on what is left in the outbox; then the queue can run dry.

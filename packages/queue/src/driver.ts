@@ -58,6 +58,8 @@ export interface QueueSupports {
   readonly replies?: boolean
   /** `stats` knows the oldest waiting message. */
   readonly oldest: boolean
+  /** Of the messages of one call of `publish` for one partition, none is stored behind one that is not. */
+  readonly prefix?: boolean
   /** Bytes of payload and headers of the largest message. */
   readonly messageBytesMax: number
 }

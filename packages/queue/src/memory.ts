@@ -161,6 +161,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       evict: true,
       replies: true,
       oldest: true,
+      prefix: true,
       messageBytesMax: 2 ** 28,
     },
     async declare(declaration) {

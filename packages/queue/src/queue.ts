@@ -101,7 +101,8 @@ export interface Queue<Body, Sent = Body> extends AsyncDisposable {
    */
   publish(body: Sent, options?: PublishOptions): Promise<void>
   /**
-   * Publishes in this order. Either all are admitted or, with `BUSY`, `REJECTED` or `CLOSED`, none is sent.
+   * Publishes in this order. Either all are admitted or, with `BUSY`, `REJECTED` or `CLOSED`, none is sent; and of one key
+   * none is stored behind one that is not, so that all of them can be published again without changing their order.
    * @throws the error of `publish` for the first message that failed; its `cause` is an AggregateError with all of them.
    */
   publishAll(

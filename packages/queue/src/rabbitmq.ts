@@ -106,11 +106,19 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
   const publishAlone = (queue: string, messages: readonly QueueMessage[]) =>
     confirms.publish(messages.map((message) => toEnvelope(message, routeOf(queue, message.partition))))
 
-  /** Answered when all are: who waits for that with the next messages fills the next frames. */
+  /**
+   * Answered when all are: who waits for that with the next messages fills the next frames. Nearly always one frame; of
+   * several each waits for the one before, which the broker may refuse.
+   */
   async function publishFrames(queue: string, messages: readonly QueueMessage[]): Promise<readonly PublishOutcome[]> {
-    const carriers = toFrames(messages, (partition) => routeOf(queue, partition))
-    const outcomes = await Promise.all(confirms.publish(carriers.map(({ sent }) => sent)))
-    return outcomes.flatMap((outcome, at) => new Array<PublishOutcome>(carriers[at]!.count).fill(outcome))
+    const outcomes: PublishOutcome[] = []
+    let last: PublishOutcome | undefined
+    for (const { count, sent } of toFrames(messages, (partition) => routeOf(queue, partition))) {
+      if (last && last.type !== 'stored') last = behind
+      else last = await confirms.publish([sent])[0]!
+      for (let message = 0; message < count; message++) outcomes.push(last)
+    }
+    return outcomes
   }
 
   return {
@@ -122,6 +130,7 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
       park: true,
       replies: true,
       oldest: false,
+      prefix: frames,
       messageBytesMax: 15 * 2 ** 20,
     },
     replies: createReplies(channel, confirms),
@@ -224,3 +233,5 @@ export function rabbitmqQueue(connection: Connection, options: RabbitmqQueueOpti
     },
   }
 }
+
+const behind: PublishOutcome = Object.freeze({ type: 'unsent', cause: new Error('one before it was not stored') })

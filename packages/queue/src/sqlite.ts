@@ -131,6 +131,7 @@ export function sqliteQueue(path: string, options: { readonly clock?: Clock } = 
       replies: true,
       evict: true,
       oldest: true,
+      prefix: true,
       messageBytesMax: 2 ** 28,
     },
     async declare(declaration) {

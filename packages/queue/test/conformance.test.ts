@@ -85,6 +85,16 @@ const broken: readonly [string, Breaks, rule: string][] = [
     'a queue that is full refuses what does not fit, and takes messages again when there is room',
   ],
   [
+    'takes the next ones when one is refused',
+    (good) => ({
+      async publish(queue, messages) {
+        const outcomes = await good.publish(queue, messages)
+        return outcomes.map((outcome, at) => (messages.length > 9 && at === 0 ? { type: 'full' } : outcome))
+      },
+    }),
+    'of messages that are published together to a full queue, none is stored behind one that is not',
+  ],
+  [
     'refuses instead of giving up the oldest',
     (good) => ({ declare: (queue) => good.declare({ ...queue, onFull: 'reject' }) }),
     'a full queue that is to gives up its oldest message that nobody holds, to the dead letters, which have a bound too',

@@ -1,4 +1,4 @@
-import { createOutbox } from '@headrace/queue/outbox'
+import { createOutbox, type OutboxSink } from '@headrace/queue/outbox'
 import type { Sql } from '@headrace/queue/sql'
 import { describe, expect, it } from 'vitest'
 import { setUp, unavailable } from './outbox-set-up.ts'
@@ -100,6 +100,33 @@ describe('a relay', () => {
     await clock.advance(100)
     await done
     expect(ids().slice(2)).toEqual(Array.from({ length: 601 }, (_, at) => `a${at + 1}`))
+  })
+
+  it('publishes together where the queue can, and one by one after that has failed, until all are out', async () => {
+    const { relay, append, clock, left, of } = setUp()
+    const calls: string[][] = []
+    let refusals = 1
+    const queue: OutboxSink = {
+      async publish(_, { id }) {
+        calls.push([id])
+        if (id === 'a2' && refusals-- === 0) throw new Error('bad')
+      },
+      async publishAll(messages) {
+        calls.push(messages.map(({ id }) => id))
+        if (refusals-- > 0) throw new Error('one of them is bad')
+      },
+    }
+    append('a1', 'a2', 'b1')
+    await using working = relay({ queue })
+    await clock.advance(10_000)
+    // The second is bad twice: its key waits, and all goes on one by one.
+    expect(calls).toEqual([['a1', 'a2', 'b1'], ['a1'], ['b1'], ['a2'], ['a2']])
+    expect(left()).toBe(0)
+    append('a3', 'a4')
+    working.poke()
+    await clock.settle()
+    expect(calls.slice(5)).toEqual([['a3', 'a4']])
+    expect(of('failed')).toHaveLength(2)
   })
 
   it('does not read on through an outbox whose queue is away, and pauses longer and longer', async () => {

@@ -108,6 +108,31 @@ describe('the events of decisions', () => {
     expect(seen).toEqual(['0/0', '0/0', '1/0'])
   })
 
+  it('go out together where the sink can, in their order, and one by one after that has failed, until all are out', async () => {
+    const calls: string[][] = []
+    const { published, queue } = sink()
+    let refusals = 1
+    const both: EventSink<string> = {
+      ...queue,
+      async publishAll(messages) {
+        calls.push(messages.map(({ body, key, id }) => `${key} ${id} ${body}`))
+        if (refusals-- > 0) throw new Error('one of them is bad')
+      },
+    }
+    const { clock, writer, ledger } = setup({ queue: both, decide: telling })
+    await Promise.all([0, 1].map((at) => writer.write('a', { quantity: 1 }, { id: `${at}` })))
+    await clock.settle()
+    expect(calls).toEqual([['a 0/0 left 9', 'a 1/0 left 8']])
+    expect(published).toEqual([])
+    await clock.advance(10_000)
+    expect(published.map(({ id }) => id)).toEqual(['0/0', '1/0'])
+    await writer.write('a', { quantity: 1 }, { id: '2' })
+    await clock.settle()
+    expect(calls.slice(1)).toEqual([['a 2/0 left 7']])
+    expect(published).toHaveLength(2)
+    expect(await (await ledger()).outbox(0, 10)).toEqual([])
+  })
+
   it('that a crashed owner left behind are published by the next one, without a new event', async () => {
     const { queue: dead } = sink(never)
     const { clock, writer, create } = setup({ queue: dead, decide: telling })

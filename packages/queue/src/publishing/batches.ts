@@ -2,6 +2,14 @@
 export interface Batched {
   /** Set, and needed, by the batches. */
   place: number
+  /** With which others it stays in line. */
+  readonly group?: Group | undefined
+}
+
+/** Items that are in one batch after the other, never in two at a time. */
+export interface Group {
+  /** The batch that some of them are in. */
+  batch: unknown
 }
 
 /** Gathers items and sends them together. */
@@ -22,9 +30,11 @@ export function createBatches<Item extends Batched>(options: {
   readonly sizeMax: number
   readonly sizeMin?: number
   readonly inFlightMax: number
+  /** Whether a batch takes only one of a group. */
+  readonly oneOfGroup?: boolean
   readonly send: (items: Item[]) => Promise<void>
 }): Batches<Item> {
-  const { sizeMax, sizeMin = sizeMax, inFlightMax, send } = options
+  const { sizeMax, sizeMin = sizeMax, inFlightMax, oneOfGroup = false, send } = options
   // An array with gaps, where items were taken back: nearly all go in order and together.
   let waiting: (Item | undefined)[] = []
   let head = 0
@@ -34,14 +44,20 @@ export function createBatches<Item extends Batched>(options: {
   let itemsOut = 0
   let scheduled = false
 
+  // More where a group would be cut, and fewer before one that is out.
   const take = (size: number): Item[] => {
     const items: Item[] = []
-    while (items.length < size) {
+    while (items.length < sizeMax && items.length < count) {
       const item = waiting[head]
+      const group = item?.group
+      const belongs = group?.batch === items
+      if (item && !belongs && (items.length >= size || group?.batch)) break
+      if (belongs && oneOfGroup) break
+      if (group) group.batch = items
       waiting[head++] = undefined
       if (item) items.push(item)
     }
-    count -= size
+    count -= items.length
     // Moved when half of it has left: constant per item on average.
     if (head * 2 >= waiting.length) {
       waiting = waiting.slice(head)
@@ -62,12 +78,14 @@ export function createBatches<Item extends Batched>(options: {
     scheduled = false
     while (inFlight < inFlightMax && count > 0) {
       const size = Math.min(sizeMax, Math.max(sizeMin, Math.ceil((count + itemsOut) / 2)))
-      const items = take(Math.min(size, count))
+      const items = take(size)
+      if (items.length === 0) return
       inFlight++
       itemsOut += items.length
       void send(items).then(() => {
         inFlight--
         itemsOut -= items.length
+        for (const { group } of items) if (group) group.batch = undefined
         flush()
       })
     }

@@ -2,11 +2,14 @@ import { abortedError, type Clock, HeadraceError, isHeadraceError, throwIfAborte
 import { createDeadlines, type Timed } from '../deadlines.ts'
 import type { PublishOutcome, QueueDriver, QueueMessage } from '../driver.ts'
 import { messageBytes } from '../message.ts'
-import { type Batched, type Batches, createBatches } from './batches.ts'
+import { type Batched, type Batches, createBatches, type Group } from './batches.ts'
 
 export interface Publisher {
   publish(message: QueueMessage, signal: AbortSignal | undefined): Promise<void>
-  /** Admits all of the messages or none; each promise settles by itself. */
+  /**
+   * Admits all of the messages or none; each promise settles by itself. Of one partition, none is stored behind one that is
+   * not.
+   */
   publishAll(messages: readonly QueueMessage[], signal: AbortSignal | undefined): Promise<void>[]
   /** Those that are not confirmed yet. */
   messages(): number
@@ -21,6 +24,7 @@ export interface PublisherOptions {
 }
 
 interface Pending extends Batched, Timed {
+  readonly group: Company | undefined
   readonly message: QueueMessage
   readonly bytes: number
   sent: boolean
@@ -29,6 +33,12 @@ interface Pending extends Batched, Timed {
   journey: Journey | undefined
   readonly resolve: () => void
   readonly reject: (error: HeadraceError) => void
+}
+
+/** Messages of one call for one partition. */
+interface Company extends Group {
+  /** One of them was not stored. */
+  failed: boolean
 }
 
 /** Of messages that are sent together. */
@@ -57,8 +67,10 @@ export function createPublisher(
     pending.forget?.()
     const { journey } = pending
     if (journey && --journey.unanswered === 0) journey.over()
-    if (error) pending.reject(error)
-    else pending.resolve()
+    if (error) {
+      if (pending.group) pending.group.failed = true
+      pending.reject(error)
+    } else pending.resolve()
   }
   // What the driver still holds stays in the window, even when its caller has been answered: else a backend that hangs
   // could be given more and more.
@@ -81,7 +93,13 @@ export function createPublisher(
   // A partition whose leader is away must not hold up the others.
   const batches: (Batches<Pending> | undefined)[] = []
   const batchesOf = ({ message: { partition } }: Pending) =>
-    (batches[partition] ??= createBatches<Pending>({ sizeMin: 64, sizeMax: 500, inFlightMax: 4, send }))
+    (batches[partition] ??= createBatches<Pending>({
+      sizeMin: 64,
+      sizeMax: 500,
+      inFlightMax: 4,
+      oneOfGroup: !driver.supports.prefix,
+      send,
+    }))
 
   /** Over when each message was answered or is past its deadline, whether or not the driver ever answers. */
   const send = (batch: Pending[]) =>
@@ -106,6 +124,10 @@ export function createPublisher(
 
   async function handOver(batch: readonly Pending[]): Promise<void> {
     const wanted = batch.filter((pending) => {
+      if (pending.group?.failed) {
+        const why = `${described(pending.message)} was not sent: one before it was not stored`
+        end(pending, new HeadraceError('UNAVAILABLE', why))
+      }
       pending.sent = !pending.settled
       if (pending.settled) leave(pending)
       return pending.sent
@@ -156,9 +178,10 @@ export function createPublisher(
     }
   }
 
-  const start = (message: QueueMessage, size: number, signal: AbortSignal | undefined) =>
+  const start = (message: QueueMessage, size: number, signal: AbortSignal | undefined, group?: Company) =>
     new Promise<void>((resolve, reject) => {
       const pending: Pending = {
+        group,
         message,
         bytes: size,
         sent: false,
@@ -218,7 +241,12 @@ export function createPublisher(
         sizes.reduce((sum, size) => sum + size, 0),
         signal,
       )
-      return wanted.map((message, at) => start(message, sizes[at]!, signal))
+      const groups = new Map<number, Company>()
+      return wanted.map((message, at) => {
+        const group = groups.get(message.partition) ?? { batch: undefined, failed: false }
+        groups.set(message.partition, group)
+        return start(message, sizes[at]!, signal, group)
+      })
     },
     messages: () => messages,
     close() {

@@ -137,6 +137,25 @@ export const publishingRules: readonly Rule<QueueSubject, QueueSupports>[] = [
     },
   },
   {
+    name: 'of messages that are published together to a full queue, none is stored behind one that is not',
+    needs: ({ prefix, depthMax }) => prefix === true && depthMax,
+    async check(subject) {
+      const queue = await freshQueue(subject, { partitions: 1, depthMax: 3 })
+      // Too large for several of them to travel as one.
+      const payload = JSON.stringify('x'.repeat(60_000))
+      const ids = [...'abcdefghij']
+      const outcomes = await queue.publish(...ids.map((id) => message(id, { payload })))
+      const types = outcomes.map(({ type }) => type)
+      const stored = types.lastIndexOf('stored') + 1
+      assert.ok(stored >= 3 && stored < ids.length, types.join())
+      assert.ok(!types.slice(0, stored).some((type) => type !== 'stored'), types.join())
+      const collected = await queue.subscribe()
+      await collected.received(stored)
+      await queue.quiet()
+      assert.deepEqual(collected.ids, ids.slice(0, stored))
+    },
+  },
+  {
     name: 'a full queue that is to gives up its oldest message that nobody holds, to the dead letters, which have a bound too',
     needs: (supports) => supports.evict === true,
     async check(subject) {

@@ -13,7 +13,7 @@ describe.each([true, false])('RabbitMQ with frames: %s', (frames) => {
   connection.unsafeDestroy()
   queueConformance({
     test: it,
-    supports: rabbitmqQueue(connection).supports,
+    supports: rabbitmqQueue(connection, { frames }).supports,
     create() {
       const connections = [connect(), connect(), connect()]
       const [publishing, consuming, other] = connections as [Connection, Connection, Connection]
