@@ -1,4 +1,5 @@
-import { isHeadraceError } from '@headrace/core'
+import { isHeadraceError, randomBelow, seededRandom } from '@headrace/core'
+import type { PublishOutcome, QueueMessage } from '@headrace/queue'
 import type { memoryQueue } from '@headrace/queue/memory'
 import { describe, expect, it } from 'vitest'
 import { held, outcome, setUp } from './set-up.ts'
@@ -94,3 +95,54 @@ describe('messages that are published together', () => {
     expect(calls).toHaveLength(1)
   })
 })
+
+it.each(Array.from({ length: 40 }, (_, at) => at + 1))(
+  'published again until all are stored, first appearances are in the order of each key, seed %i',
+  async (seed) => {
+    const random = seededRandom(seed)
+    const stored: string[] = []
+    let trouble = 0.6
+    const wrap = (driver: ReturnType<typeof memoryQueue>) => ({
+      ...driver,
+      async publish(_: string, messages: readonly QueueMessage[]): Promise<PublishOutcome[]> {
+        const isFine = random.next() > trouble
+        const kept = isFine ? messages.length : randomBelow(random, messages.length + 1)
+        for (const { key, id } of messages.slice(0, kept)) stored.push(`${key} ${id}`)
+        await clock.sleep(randomBelow(random, 20))
+        const type = (['full', 'unsent', 'unknown'] as const)[randomBelow(random, 3)]!
+        const failed = { type, cause: new Error('trouble') } as PublishOutcome
+        // Of what is unknown some is stored.
+        return messages.map((_, at) =>
+          isFine || (at < kept && type !== 'unknown') ? { type: 'stored' as const } : failed,
+        )
+      },
+    })
+    const { queue, clock } = setUp({ partitions: 2, publishMs: 30 }, { wrap })
+    const wanted = Array.from({ length: 1_500 }, (_, at) => ({
+      body: 'x',
+      id: String(at).padStart(4, '0'),
+      key: `k${randomBelow(random, 5)}`,
+    }))
+    let isDone = false
+    const publishing = (async () => {
+      for (;;) {
+        try {
+          return await queue.publishAll(wanted)
+        } catch {
+          trouble *= 0.8
+        }
+      }
+    })().then(() => {
+      isDone = true
+    })
+    while (!isDone) {
+      void queue.publish('beside').catch(() => {})
+      await clock.advance(5)
+    }
+    await publishing
+    for (const key of new Set(wanted.map((it) => it.key))) {
+      const first = [...new Set(stored.filter((it) => it.startsWith(`${key} `)))]
+      expect(first).toEqual(wanted.filter((it) => it.key === key).map(({ id }) => `${key} ${id}`))
+    }
+  },
+)
