@@ -1,7 +1,7 @@
 import { fc, test } from '@fast-check/vitest'
 import { seededRandom } from '@headrace/core'
 import { describe, expect, it } from 'vitest'
-import { winnerTree } from '../src/policies/winner-tree.ts'
+import { WinnerTree } from '../src/policies/winner-tree.ts'
 
 const cost = fc.oneof(
   fc.double({ min: 0, max: 1e9, noNaN: true }),
@@ -15,7 +15,7 @@ describe('the winner tree', () => {
     'has the lowest cost at its top, however many changes after the last look, and nobody where all are infinite',
     (size, run, seed) => {
       const costs = new Float64Array(size).fill(1)
-      const tree = winnerTree(size, (index) => costs[index]!, seededRandom(seed))
+      const tree = new WinnerTree([...costs.keys()], (index) => costs[index]!, seededRandom(seed))
       for (const { at, cost, isLookedAt } of run) {
         const index = at % size
         costs[index] = cost
@@ -34,7 +34,7 @@ describe('the winner tree', () => {
     'finds out in time about costs that change without a word',
     (size, later, seed) => {
       const costs = Float64Array.from({ length: size }, () => 1)
-      const tree = winnerTree(size, (index) => costs[index]!, seededRandom(seed))
+      const tree = new WinnerTree([...costs.keys()], (index) => costs[index]!, seededRandom(seed))
       costs.set(later.slice(0, size))
       for (let pick = 0; pick < 4 * size; pick++) tree.first(0)
       const lowest = Math.min(...costs)
@@ -46,7 +46,7 @@ describe('the winner tree', () => {
 
   it.each([0, 1, 1e-3])('gives a tie of %f to each as often, whatever its place and the size of the tree', (tied) => {
     const counts = new Array<number>(5).fill(0)
-    const tree = winnerTree(5, () => tied, seededRandom(1))
+    const tree = new WinnerTree([0, 1, 2, 3, 4], () => tied, seededRandom(1))
     for (let turn = 0; turn < 5_000; turn++) {
       for (let index = 0; index < 5; index++) tree.changed(index, 0)
       counts[tree.first(0)]!++

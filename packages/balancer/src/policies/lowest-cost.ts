@@ -1,6 +1,6 @@
 import type { Random } from '@headrace/core'
 import { type Candidate, type PickContext, type Picker, shareOf } from './policy.ts'
-import { winnerTree } from './winner-tree.ts'
+import { WinnerTree } from './winner-tree.ts'
 
 /** What one more would cost at a candidate: a number that depends on nothing but the two; Infinity where it must not go. */
 export type Cost = (candidate: Candidate, nowMs: number) => number
@@ -10,15 +10,33 @@ const scanMax = 8
 
 /** The candidate with the lowest cost; a look at all of few, a winner tree over many. */
 export function lowestCost(candidates: readonly Candidate[], random: Random, cost: Cost): Picker {
-  const scan = (context: PickContext) => cheapest(candidates, random, cost, context)
-  if (candidates.length <= scanMax) return { pick: scan }
-  const tree = winnerTree(candidates.length, (index, nowMs) => cost(candidates[index]!, nowMs), random)
-  return {
-    pick(context) {
-      const index = tree.first(context.nowMs)
-      return index !== -1 && context.exclude?.has(candidates[index]!.endpoint.id) ? scan(context) : index
-    },
-    changed: tree.changed,
+  return candidates.length <= scanMax
+    ? { pick: (context) => cheapest(candidates, random, cost, context) }
+    : new CheapestInOrder(candidates, random, cost)
+}
+
+/** A class, for the same reason as the tree. */
+class CheapestInOrder implements Picker {
+  readonly #candidates: readonly Candidate[]
+  readonly #random: Random
+  readonly #cost: Cost
+  readonly #tree: WinnerTree<Candidate>
+
+  constructor(candidates: readonly Candidate[], random: Random, cost: Cost) {
+    this.#candidates = candidates
+    this.#random = random
+    this.#cost = cost
+    this.#tree = new WinnerTree(candidates, cost, random)
+  }
+
+  pick(context: PickContext): number {
+    const index = this.#tree.first(context.nowMs)
+    const isExcluded = index !== -1 && context.exclude?.has(this.#candidates[index]!.endpoint.id)
+    return isExcluded ? cheapest(this.#candidates, this.#random, this.#cost, context) : index
+  }
+
+  changed(index: number, nowMs: number): void {
+    this.#tree.changed(index, nowMs)
   }
 }
 
