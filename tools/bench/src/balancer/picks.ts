@@ -13,7 +13,7 @@ import { type Clock, systemClock } from '@headrace/core'
 import HashRing from 'hashring'
 import { BalancedPool } from 'undici'
 import type { BenchCase, BenchContext, Contestant } from '../bench.ts'
-import { callsPerSec } from '../calls-per-sec.ts'
+import { callsPerSec, cpuMs } from '../calls-per-sec.ts'
 import { type GrpcPick, grpcPicker } from './grpc.ts'
 
 const fleet = (size: number, policy: Policy, clock?: Clock): Balancer =>
@@ -96,33 +96,28 @@ const ringOf =
     return nsPerCall(context, (index) => ring.get(keys[index & 1_023]!))
   }
 
-const callOf: Contestant = async ({ durationMs, signal }) => {
-  const balancer = fleet(100, little())
-  const work = async () => 1
+/** A call after the other, each awaited; after a quarter of the time as warm-up. */
+const nsPerAwait = async ({ durationMs, signal }: BenchContext, call: () => Promise<unknown>) => {
   const run = async (untilMs: number) => {
     let calls = 0
-    while (performance.now() < untilMs) {
+    while (cpuMs() < untilMs) {
       signal.throwIfAborted()
-      for (let call = 0; call < 100; call++) await balancer.call(work)
+      for (let made = 0; made < 100; made++) await call()
       calls += 100
     }
     return calls
   }
-  await run(performance.now() + durationMs / 4)
-  const start = performance.now()
+  await run(cpuMs() + durationMs / 4)
+  const start = cpuMs()
   const calls = await run(start + durationMs)
-  return { nsPerCall: ((performance.now() - start) / calls) * 1e6 }
+  return { nsPerCall: ((cpuMs() - start) / calls) * 1e6 }
 }
 
-const bareOf: Contestant = async ({ durationMs }) => {
-  const work = async () => 1
-  let calls = 0
-  const start = performance.now()
-  while (performance.now() < start + durationMs) {
-    for (let call = 0; call < 100; call++) await work()
-    calls += 100
-  }
-  return { nsPerCall: ((performance.now() - start) / calls) * 1e6 }
+const work = async () => 1
+
+const callOf: Contestant = (context) => {
+  const balancer = fleet(100, little())
+  return nsPerAwait(context, () => balancer.call(work))
 }
 
 const metrics = { nsPerCall: 'ns' }
@@ -155,6 +150,6 @@ export const pickCases: readonly BenchCase[] = [
     metrics,
     apart: true,
     ours: callOf,
-    peers: { 'the work alone': bareOf },
+    peers: { 'the work alone': (context) => nsPerAwait(context, work) },
   },
 ]
