@@ -39,6 +39,19 @@ it('what waits goes in order, without what was taken back', async () => {
   ])
 })
 
+it('what is added by those who were answered goes along with what waits', async () => {
+  const { add, next, sent } = oneAtATime(100)
+  add(1)
+  await new Promise(setImmediate)
+  add(2)
+  const answered = next()
+  // As many microtasks as two `await`s in functions of the application take.
+  for (let left = 3; left > 0; left--) await undefined
+  add(3)
+  await answered
+  expect(sent).toEqual([[1], [2, 3]])
+})
+
 it('an item is taken back once, and not when it has been sent or never came', async () => {
   const { batches, add, next, sent } = oneAtATime(1)
   const [first, second] = [add(1), add(2)]

@@ -82,12 +82,14 @@ export function createBatches<Item extends Batched>(options: {
       if (items.length === 0) return
       inFlight++
       itemsOut += items.length
-      void send(items).then(() => {
-        inFlight--
-        itemsOut -= items.length
-        for (const { group } of items) if (group) group.batch = undefined
-        flush()
-      })
+      void send(items)
+        .then(turn)
+        .then(() => {
+          inFlight--
+          itemsOut -= items.length
+          for (const { group } of items) if (group) group.batch = undefined
+          flush()
+        })
     }
   }
 
@@ -111,4 +113,12 @@ export function createBatches<Item extends Batched>(options: {
       return true
     },
   }
+}
+
+/**
+ * Time, in microtasks, in which whoever was answered can publish again: that goes along with the rest. At once there
+ * would be more batches, and smaller ones: of 64 instead of 250 with 256 in flight to RabbitMQ, a quarter fewer a second.
+ */
+async function turn(): Promise<void> {
+  for (let left = 4; left > 0; left--) await undefined
 }
