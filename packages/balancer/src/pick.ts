@@ -29,6 +29,8 @@ export class OpenPick<Metadata> implements Pick<Metadata> {
   readonly epoch: number
   readonly member: Member<Metadata>
   readonly startMs: number
+  /** How many were sent to the member before it. */
+  readonly turn: number
   /** What was foretold. */
   readonly expectedMs: number
   /** On which it holds a pin. */
@@ -39,6 +41,7 @@ export class OpenPick<Metadata> implements Pick<Metadata> {
     member: Member<Metadata>,
     epoch: number,
     startMs: number,
+    turn: number,
     expectedMs: number,
     pinnedKey: string | undefined,
     ended: (pick: OpenPick<Metadata>, outcome: Outcome) => void,
@@ -47,6 +50,7 @@ export class OpenPick<Metadata> implements Pick<Metadata> {
     this.epoch = epoch
     this.member = member
     this.startMs = startMs
+    this.turn = turn
     this.expectedMs = expectedMs
     this.pinnedKey = pinnedKey
     this.#ended = ended

@@ -89,17 +89,17 @@ export function createPicking<Metadata>(options: {
     const expectedMs = admission.knowsCapacity ? admission.expectedMs(picking.inFlight, startMs) : 0
     picking.inFlight++
     if (pinnedKey !== undefined) pins.hold(pinnedKey, member)
-    member.load.begin(startMs)
+    const turn = member.load.begin(startMs)
     changed(member, startMs)
     if (member.record) ejection?.picked(member)
-    return new OpenPick(member, epoch, startMs, expectedMs, pinnedKey, end)
+    return new OpenPick(member, epoch, startMs, turn, expectedMs, pinnedKey, end)
   }
 
-  function end({ member, startMs, expectedMs, pinnedKey }: OpenPick<Metadata>, outcome: Outcome): void {
+  function end({ member, startMs, turn, expectedMs, pinnedKey }: OpenPick<Metadata>, outcome: Outcome): void {
     picking.inFlight--
     const nowMs = clock.nowMs()
     const keyIsFree = pinnedKey !== undefined && pins.release(pinnedKey)
-    member.load.end(outcome, nowMs - startMs, nowMs)
+    member.load.end(outcome, turn, nowMs - startMs, nowMs)
     const isExcused = admission.ended(outcome, expectedMs, nowMs - startMs, nowMs)
     changed(member, nowMs)
     if (member.isKnown) ejection?.ended(member, isExcused ? 'ignored' : outcome, nowMs)

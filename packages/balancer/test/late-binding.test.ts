@@ -1,4 +1,5 @@
 import { createBalancer, lateBinding, staticEndpoints } from '@headrace/balancer'
+import { type Scenario, simulate } from '@headrace/balancer/sim'
 import { seededRandom } from '@headrace/core'
 import { manualClock } from '@headrace/core/testing'
 import { describe, expect, it } from 'vitest'
@@ -117,6 +118,27 @@ describe('learnt slots', () => {
     expect(slots).toBeGreaterThanOrEqual(6)
     expect(slots).toBeLessThanOrEqual(12)
   })
+
+  it.each([
+    [4, 0.7, 0.5],
+    [4, 0.95, 0.5],
+    [16, 0.95, 0.5],
+    [4, 0.7, 5],
+  ])(
+    'are the workers: %i each, at %f of capacity and %f ms away, the line here is as good as a central queue',
+    async (workers, utilization, rttMs) => {
+      const scenario: Scenario = {
+        endpoints: [1, 1, 0.5, 2].map((speed) => ({ count: 2, workers, speed })),
+        utilization,
+        service: { meanMs: 10, cv2: 4 },
+        rttMs,
+        requests: 60_000,
+      }
+      const central = await simulate(scenario, 'central-queue')
+      const ours = await simulate(scenario, { policy: lateBinding() })
+      expect(ours.p99Ms / central.p99Ms).toBeLessThan(1.1)
+    },
+  )
 
   it('can be given instead, as a whole number from 1', () => {
     expect(() => lateBinding({ slots: 0 })).toThrow('slots must be from 1')

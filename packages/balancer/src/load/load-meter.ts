@@ -4,6 +4,7 @@ import { fade } from './fade.ts'
 import type { MeasuredLoad, Outcome } from './load.ts'
 import type { Pace } from './pace.ts'
 import { type PeakLatency, peakLatency } from './peak.ts'
+import { type WorkersMeter, workersMeter } from './workers.ts'
 
 // The extremes of several means are taken, so each must be a good one, also where latencies have a heavy tail.
 const answersPerEstimate = 100
@@ -25,6 +26,7 @@ export class LoadMeter implements MeasuredLoad {
   ignored = 0
   readonly #sums = new Float64Array(5)
   #concurrency: ConcurrencyMeter | undefined
+  #workers: WorkersMeter | undefined
   #window: AnswerWindow | undefined
   #peak: PeakLatency | undefined
 
@@ -55,11 +57,13 @@ export class LoadMeter implements MeasuredLoad {
   }
 
   get concurrency(): ConcurrencyMeter {
-    if (!this.#concurrency) {
-      this.#concurrency = concurrencyMeter()
-      this.#window = answerWindow(answersPerEstimate, this.asOfMs, this.#concurrency.windowEnded)
-    }
-    return this.#concurrency
+    if (!this.#concurrency) this.#measure()
+    return this.#concurrency!
+  }
+
+  get workers(): WorkersMeter {
+    if (!this.#workers) this.#measure()
+    return this.#workers!
   }
 
   get peak(): PeakLatency {
@@ -67,13 +71,16 @@ export class LoadMeter implements MeasuredLoad {
     return this.#peak
   }
 
-  begin(nowMs: number): void {
+  /** @returns how many have begun before. */
+  begin(nowMs: number): number {
     this.#advance(nowMs)
-    this.inFlight++
+    return this.#ended + this.inFlight++
   }
 
-  end(outcome: Outcome, latencyMs: number, nowMs: number): void {
+  /** @param turn is what `begin` returned for it. */
+  end(outcome: Outcome, turn: number, latencyMs: number, nowMs: number): void {
     this.#advance(nowMs)
+    if (outcome === 'success') this.#workers?.answered(turn - this.#ended + 1, this.inFlight, latencyMs)
     this.inFlight--
     if (outcome === 'success') {
       this.succeeded++
@@ -94,6 +101,21 @@ export class LoadMeter implements MeasuredLoad {
   warmUp(nowMs: number, durationMs: number): void {
     this.#sums[warmAt] = nowMs + durationMs
     this.#sums[warmUp] = durationMs
+  }
+
+  get #ended(): number {
+    return this.succeeded + this.failed + this.ignored
+  }
+
+  #measure(): void {
+    const concurrency = concurrencyMeter()
+    const workers = workersMeter(this.pace.order)
+    this.#concurrency = concurrency
+    this.#workers = workers
+    this.#window = answerWindow(answersPerEstimate, this.asOfMs, (answers, latencySumMs, elapsedMs) => {
+      concurrency.windowEnded(answers, latencySumMs, elapsedMs)
+      workers.windowEnded(elapsedMs)
+    })
   }
 
   #advance(nowMs: number): void {

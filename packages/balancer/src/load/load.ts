@@ -1,6 +1,7 @@
 import type { ConcurrencyMeter } from './concurrency.ts'
 import type { Pace } from './pace.ts'
 import type { PeakLatency } from './peak.ts'
+import type { WorkersMeter } from './workers.ts'
 
 /** What one endpoint has been given and has answered, seen from here. */
 export interface Load {
@@ -23,8 +24,9 @@ export type Outcome = 'success' | 'failure' | 'ignored'
 /** A load with what policies need to judge it. The sums are as of `asOfMs` and fade with the pace of the fleet. */
 export interface MeasuredLoad extends Load {
   readonly pace: Pace
-  /** Learnt from the first time it is asked for, as `peak` is: most policies ask for neither. */
+  /** Learnt from the first time it is asked for, as the next two are: most policies ask for none. */
   readonly concurrency: ConcurrencyMeter
+  readonly workers: WorkersMeter
   readonly peak: PeakLatency
   readonly asOfMs: number
   /** The integral over time of the number in flight, and what failures are charged; in milliseconds. */

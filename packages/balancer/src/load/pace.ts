@@ -1,5 +1,6 @@
 import { answerWindow, type WindowEnded } from './answer-window.ts'
 import { type ConcurrencyMeter, concurrencyMeter } from './concurrency.ts'
+import { type ServiceOrder, serviceOrder } from './service-order.ts'
 
 /** How fast all endpoints together answer at present: the measure for what is recent, and for what is slow. */
 export interface Pace {
@@ -13,6 +14,8 @@ export interface Pace {
   readonly failureMs: number
   /** Of the whole fleet. */
   readonly concurrency: ConcurrencyMeter
+  /** Known as far as it is measured, that is, where a policy asks for the workers of endpoints. */
+  readonly order: ServiceOrder
   answered(latencyMs: number, nowMs: number): void
   /** To be told when the number of endpoints changes. */
   resize(endpoints: number): void
@@ -41,6 +44,7 @@ export function createPace(startMs: number, windowEnded?: WindowEnded): Pace {
   // Fields, because V8 allocates anew for each write of a fraction to a captured variable.
   const pace = {
     concurrency,
+    order: serviceOrder(),
     fadeMs: fadeMinMs,
     perFadeMs: 1 / fadeMinMs,
     // Before anything is known, any number does: all endpoints are compared with the same.

@@ -11,8 +11,8 @@ export interface LateBindingOptions {
 
 // Two more than are worked on are on their way there and back, so that no worker waits for the next one.
 const underway = 2
-// Too few slots leave workers idle and are fatal; four times too many cost a few percent (see the bench). So what is
-// learnt is doubled.
+// Without a line to learn from, too few slots leave workers idle and are fatal; four times too many cost a few percent (see
+// the bench). So what is learnt is doubled.
 const headroom = 2
 const slotsMin = 4
 
@@ -34,17 +34,37 @@ export function lateBinding(options: LateBindingOptions = {}): Policy {
 }
 
 function slotsCost(slots: number): Cost {
-  const workers = Math.max(1, slots - underway)
-  return (candidate, nowMs) => {
-    const { load } = candidate
-    if (load.inFlight >= slots) return Number.POSITIVE_INFINITY
-    // While a worker is free there, one more does not wait.
-    return (residenceMs(load, nowMs) * Math.max(1, (load.inFlight + 1) / workers)) / shareOf(candidate, nowMs)
-  }
+  // Of the two more, one waits, and the other is on its way about half of the time.
+  const busy = Math.max(1, slots - underway + 0.5)
+  return (candidate, nowMs) =>
+    candidate.load.inFlight >= slots ? Number.POSITIVE_INFINITY : placeCost(candidate, busy, nowMs)
 }
 
-// What is learnt only limits. As the number of workers above it would feed on itself: more sent, more learnt.
+/**
+ * As long as no more than `busy` are there, one more does not wait, so that the next place costs no more than the first.
+ * A place in line costs more than its wait, by the cube: the median suffers by waiting for the fast, and the 99th percentile
+ * gains little.
+ */
+function placeCost(candidate: Candidate, busy: number, nowMs: number): number {
+  const { load } = candidate
+  const crowd = (load.inFlight + 1) / busy
+  return (residenceMs(load, nowMs) * (crowd > 1 ? crowd * crowd * crowd : 1)) / shareOf(candidate, nowMs)
+}
+
 function learntCost(candidate: Candidate, nowMs: number): number {
+  const { load } = candidate
+  const { inFlight, concurrency, workers } = load
+  if (!load.pace.order.isKept || workers.count === 0) return unorderedCost(candidate, nowMs)
+  const onTheWay = concurrency.perMsMax * workers.latencyMinMs
+  const busy = workers.count + onTheWay
+  // Twice what is on the way, because it comes in bursts.
+  if (inFlight >= Math.ceil(busy + onTheWay) + underway) return Number.POSITIVE_INFINITY
+  return placeCost(candidate, busy, nowMs)
+}
+
+// Where the number of workers is not to be seen, what is learnt only limits. In the cost it would feed on itself: more
+// sent, more learnt.
+function unorderedCost(candidate: Candidate, nowMs: number): number {
   const { inFlight, concurrency } = candidate.load
   const learnt = concurrency.perMsMax * concurrency.latencyMinMs
   // Before anything is known there is no limit.
