@@ -1,5 +1,6 @@
 import { HeadraceError } from '@headrace/core'
-import { Agent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
+import * as undici from 'undici'
 import type { Balancer } from './balancer.ts'
 import { outcomeOfError } from './call.ts'
 import type { Outcome } from './load/load.ts'
@@ -23,11 +24,14 @@ export interface BalancedDispatcherOptions {
  */
 export function balancedDispatcher(
   balancer: Balancer<unknown>,
-  agent: Dispatcher = new Agent(),
+  agent: Dispatcher = new undici.Agent(),
   options: BalancedDispatcherOptions = {},
 ): Dispatcher {
   const { deadlineMs = 300_000, attempts = 3, key, isFailure = (statusCode) => statusCode >= 500 } = options
-  return agent.compose((dispatch) => (request, handler) => {
+  return agent.compose((dispatch) => (given, caller) => {
+    const handler = wrapHandler(caller)
+    // Who has the older handlers does not know HTTP/2.
+    const request = handler === caller ? given : { ...given, allowH2: false }
     const teller = tellOnce(handler)
     const canRepeat = isReplayable(request.body)
     const work = ({ address }: { address: string }, { signal }: { signal: AbortSignal }) =>
@@ -47,6 +51,11 @@ export function balancedDispatcher(
     return true
   })
 }
+
+// The handlers of undici 6, which the `fetch` of Node 24 has, are wrapped by undici 7 in `compose`, and by undici 8 with this.
+const { Dispatcher1Wrapper } = undici as { Dispatcher1Wrapper?: { wrapHandler: typeof wrapHandler } }
+const wrapHandler: (handler: Dispatcher.DispatchHandler) => Dispatcher.DispatchHandler =
+  Dispatcher1Wrapper?.wrapHandler ?? ((handler) => handler)
 
 /** An answer that was delivered as it was, and that counts against its endpoint. */
 class BadAnswer extends Error {}
