@@ -8,9 +8,9 @@ function oneAtATime(sizeMax: number) {
   const batches = createBatches<{ id: number; place: number }>({
     sizeMax,
     inFlightMax: 1,
-    send: (items) => {
+    send: (items, over) => {
       sent.push(items.map(({ id }) => id))
-      return new Promise((resolve) => (go = resolve))
+      go = over
     },
   })
   const add = (id: number) => {
@@ -44,12 +44,33 @@ it('what is added by those who were answered goes along with what waits', async 
   add(1)
   await new Promise(setImmediate)
   add(2)
-  const answered = next()
-  // As many microtasks as two `await`s in functions of the application take.
-  for (let left = 3; left > 0; left--) await undefined
-  add(3)
-  await answered
+  void Promise.resolve().then(() => add(3))
+  await next()
   expect(sent).toEqual([[1], [2, 3]])
+})
+
+it('half of all that waits and is out is a batch, so that one is made while the other travels', async () => {
+  const sent: number[] = []
+  const overs: (() => void)[] = []
+  const batches = createBatches<{ place: number }>({
+    sizeMin: 10,
+    sizeMax: 500,
+    inFlightMax: 4,
+    send(items, over) {
+      sent.push(items.length)
+      overs.push(over)
+    },
+  })
+  const add = (count: number) => {
+    for (let item = 0; item < count; item++) batches.add({ place: -1 })
+    return new Promise(setImmediate)
+  }
+  await add(256)
+  for (let turn = 0; turn < 10; turn++) {
+    overs.shift()!()
+    await add(128)
+  }
+  expect(sent).toEqual(Array.from({ length: 12 }, () => 128))
 })
 
 it('an item is taken back once, and not when it has been sent or never came', async () => {

@@ -124,7 +124,7 @@ export function createIntake(
     const batches = createBatches<Unsettled>({
       sizeMax: 1_000,
       inFlightMax: 1,
-      async send(items) {
+      async send(items, over) {
         try {
           if (source.ended) return
           const work = (subscription ?? (await subscribed)).settle(items)
@@ -135,6 +135,7 @@ export function createIntake(
         } finally {
           unsettled -= items.length
           if (unsettled === 0) for (const wake of whenIdle.splice(0)) wake()
+          over()
         }
       },
     })

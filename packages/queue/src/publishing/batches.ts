@@ -24,7 +24,8 @@ export interface Batches<Item extends Batched> {
  * lone item leaves in the same turn, so there is no timer and no latency to pay for it (as Nagle, without the wait).
  * @param sizeMin from here on a batch has half of all that waits and is out, so that one is made while the other travels;
  * `sizeMax` by default.
- * @param send must not reject; its end frees the place of the batch.
+ * @param send calls `over` once to free the place of the batch, right after those were answered who wait for its items: what
+ * they publish then is in the next one, all together.
  */
 export function createBatches<Item extends Batched>(options: {
   readonly sizeMax: number
@@ -32,7 +33,7 @@ export function createBatches<Item extends Batched>(options: {
   readonly inFlightMax: number
   /** Whether a batch takes only one of a group. */
   readonly oneOfGroup?: boolean
-  readonly send: (items: Item[]) => Promise<void>
+  readonly send: (items: Item[], over: () => void) => void
 }): Batches<Item> {
   const { sizeMax, sizeMin = sizeMax, inFlightMax, oneOfGroup = false, send } = options
   // An array with gaps, where items were taken back: nearly all go in order and together.
@@ -82,15 +83,19 @@ export function createBatches<Item extends Batched>(options: {
       if (items.length === 0) return
       inFlight++
       itemsOut += items.length
-      void send(items)
-        .then(turn)
-        .then(() => {
-          inFlight--
-          itemsOut -= items.length
-          for (const { group } of items) if (group) group.batch = undefined
-          flush()
-        })
+      send(items, () => {
+        inFlight--
+        itemsOut -= items.length
+        for (const { group } of items) if (group) group.batch = undefined
+        if (count > 0) schedule()
+      })
     }
+  }
+  // A microtask later, so that a synchronous burst is one batch.
+  const schedule = () => {
+    if (scheduled || inFlight >= inFlightMax) return
+    scheduled = true
+    queueMicrotask(flush)
   }
 
   return {
@@ -98,10 +103,7 @@ export function createBatches<Item extends Batched>(options: {
       item.place = firstPlace + waiting.length
       waiting.push(item)
       count++
-      // A microtask later, so that a synchronous burst is one batch.
-      if (scheduled || inFlight >= inFlightMax) return
-      scheduled = true
-      queueMicrotask(flush)
+      schedule()
     },
     remove(item) {
       const at = item.place - firstPlace
@@ -113,12 +115,4 @@ export function createBatches<Item extends Batched>(options: {
       return true
     },
   }
-}
-
-/**
- * Time, in microtasks, in which whoever was answered can publish again: that goes along with the rest. At once there
- * would be more batches, and smaller ones: of 64 instead of 250 with 256 in flight to RabbitMQ, a quarter fewer a second.
- */
-async function turn(): Promise<void> {
-  for (let left = 4; left > 0; left--) await undefined
 }

@@ -65,12 +65,12 @@ export function createPublisher(
     pending.settled = true
     deadlines.delete(pending)
     pending.forget?.()
-    const { journey } = pending
-    if (journey && --journey.unanswered === 0) journey.over()
     if (error) {
       if (pending.group) pending.group.failed = true
       pending.reject(error)
     } else pending.resolve()
+    const { journey } = pending
+    if (journey && --journey.unanswered === 0) journey.over()
   }
   // What the driver still holds stays in the window, even when its caller has been answered: else a backend that hangs
   // could be given more and more.
@@ -102,15 +102,14 @@ export function createPublisher(
     }))
 
   /** Over when each message was answered or is past its deadline, whether or not the driver ever answers. */
-  const send = (batch: Pending[]) =>
-    new Promise<void>((over) => {
-      const journey = { unanswered: batch.length, over }
-      for (const pending of batch) pending.journey = journey
-      hooks.declared().then(
-        () => handOver(batch),
-        (cause: unknown) => giveUp(batch, cause),
-      )
-    })
+  function send(batch: readonly Pending[], over: () => void): void {
+    const journey = { unanswered: batch.length, over }
+    for (const pending of batch) pending.journey = journey
+    hooks.declared().then(
+      () => handOver(batch),
+      (cause: unknown) => giveUp(batch, cause),
+    )
+  }
 
   // Also when it is not known whether the queue was declared: no message was sent.
   function giveUp(batch: readonly Pending[], cause: unknown): void {
