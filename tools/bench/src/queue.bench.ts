@@ -9,7 +9,7 @@ import { type Bench, type BenchContext, type Contestant, defineBench } from './b
 import { closedLoop } from './closed-loop.ts'
 import { emptying, endToEnd, publishing } from './queue/loads.ts'
 import { type Body, body, keyOf } from './queue/message.ts'
-import { amqplib, bullmq, headrace, rabbitmqClient } from './queue/systems.ts'
+import { amqplib, bareFrames, bullmq, headrace, rabbitmqClient } from './queue/systems.ts'
 
 /** Published and consumed at the same time, until all that were published are handled. */
 async function through(queue: Queue<Body>, context: BenchContext): Promise<{ handledPerSec: number }> {
@@ -98,6 +98,7 @@ const bench: Bench = defineBench({
       peers: {
         'rabbitmq-client': publishing(rabbitmqClient, callers),
         amqplib: publishing(amqplib, callers),
+        ...(callers > 1 && { 'bare frames, the limit': publishing(bareFrames, callers) }),
         ...(callers === 256 && { 'BullMQ, not on the disk': publishing(bullmq, callers) }),
       },
     })),
